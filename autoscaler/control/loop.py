@@ -101,8 +101,6 @@ class ServiceLoop:
             service, ports, _ = self._next
             if service.queues != self._service.queues:
                 self._receives = Receives(service.queues, ports.clock, ports.wall)
-            if service != self._service and self._memory is not None:
-                self._memory = replace(self._memory, contest=NO_CONTEST)  # the operator may have resolved it
             self._follow(*self._next)
             self._next = None
 
@@ -217,9 +215,9 @@ class ServiceLoop:
     async def _propose(self, seen: Observation) -> _Proposal:
         policy, wrong_tag = self._policy_in_force(seen.fleet.pause_tag)
         memory = self._current_memory(seen)
-        instructed = policy.paused, self._ports.renewals()
+        instructed = self._service, policy.paused, self._ports.renewals()
         if instructed != self._instructed:
-            memory = replace(memory, contest=NO_CONTEST)  # an instruction of the operator applies at once
+            memory = replace(memory, contest=NO_CONTEST)  # it applies at once, and may have resolved the contest
         self._memory, self._instructed = memory, instructed
         seen, decision = await self._decide(policy, memory, seen)
         return _Proposal(policy, seen, memory, decision, wrong_tag)
@@ -302,7 +300,7 @@ class ServiceLoop:
     def _causes(self, fleet: Fleet) -> Hashable:
         """Return what can be the cause of a write that AWS rejects: after a change of it, the write is sent again."""
         deployed = fleet.deployment is not None, fleet.revision.deployed
-        return self._service, self._instructed, fleet.identity, deployed, fleet.task_definitions
+        return self._instructed, fleet.identity, deployed, fleet.task_definitions
 
     async def _act(self, decision: Decision, causes: Hashable) -> tuple[str, str | None]:
         if decision.verdict is Verdict.HOLD:

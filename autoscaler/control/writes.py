@@ -52,7 +52,13 @@ class Belief:
     def __init__(self, service: ServiceRef, clock: Callable[[], Instant]) -> None:
         self._service = service
         self._clock = clock
-        self._identity: str | None = None
+        self.is_own = False
+        """Whether the newest count can be an earlier one of the autoscaler, so that it proves no other writer."""
+        self._begin(None)
+
+    def _begin(self, identity: str | None) -> None:
+        """Know nothing about the service with this identity."""
+        self._identity = identity
         self._newest = Revision()
         self._older_since: Instant | None = None
         self._count: int | None = None
@@ -61,17 +67,13 @@ class Belief:
         self._sent: dict[int, Instant] = {}
         self._seen: dict[int, Revision] = {}
         self._unproven_since: Instant | None = None
-        self.is_own = False
-        """Whether the newest count can be an earlier one of the autoscaler, so that it proves no other writer."""
 
     def checked(self, fleet: Fleet | Missing) -> Fleet | Missing:
         """Return the reading, or Missing if ECS has already returned a newer one."""
         if isinstance(fleet, Missing):
             return fleet
         if fleet.identity != self._identity:
-            self._newest, self._count, self._confirmed = Revision(), None, None
-            self._identity, self._doubted_since, self._older_since = fleet.identity, None, None
-            self._sent, self._seen, self._unproven_since = {}, {}, None
+            self._begin(fleet.identity)
         now = self._clock()
         if self._newest.is_newer_than(fleet.revision):
             self._older_since = now if self._older_since is None else self._older_since

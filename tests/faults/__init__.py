@@ -8,8 +8,10 @@ the Region, and checks the guarantees at every request, and the recovery after t
     timeloop              the event loop in virtual time: no threads, no sockets; freezes, and a hook at each await
     workload, region      the truth: tasks, messages, CloudWatch minutes, tags; what AWS shows of it under faults
     plan, drawing         the kinds of faults, a fault as text; services and faults from a seed
-    ports, adapters        how a daemon is connected: at its ports, or with the real adapters over the protocols of AWS
-    process, running      one process of the daemon, composed as in `autoscaler/app.py`; one run with its faults
+    ports, adapters       how a daemon is connected: at its ports, or with the real adapters over the protocols of AWS
+    exchange              the HTTP requests of the real adapters, and their answers under faults
+    process, running      one process of the daemon, composed as in `autoscaler/app.py`; one run
+    effects               how each fault of the world, the settings and the daemon begins and ends
     ledger, auditor       what passed between daemon and AWS; S1 to S16 as formulas over it
     recovery              what must happen in time: L2 to L6, L9, L10, and the minimum
     guarantees            the guarantees in words, where each is checked, and what is known to fail today

@@ -8,13 +8,14 @@ time that the design states, and no more.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from autoscaler.core.model import Fleet
 from autoscaler.ports import QueueMinute, ServiceRef
 from tests.fakeaws.world.queues import FakeCounts
 from tests.faults.drawing import CLUSTER, INTERVAL_S, TAGGED_CLUSTER, DrawnRun, ServiceSpec
-from tests.faults.ledger import NEVER, SETTLED_S, FleetAnswer, QueueAnswer, ServiceLedger, is_pause
+from tests.faults.ledger import NEVER, RACE_S, SETTLED_S, FleetAnswer, QueueAnswer, ServiceLedger, is_pause
 
 CEILING = 100
 """The default of `max_tasks_ceiling`: the most that a tag may set."""
@@ -137,14 +138,14 @@ class Auditor:
         ledger = self.ledgers.get(ref.service)
         place = TAGGED_CLUSTER if ledger is not None and ledger.spec.tagged else CLUSTER
         if ledger is None or ref.cluster != place or ref.role is not None:
-            self._found(
+            self.found(
                 "S10", ref.service, now, f"UpdateService of {ref.cluster}/{ref.service}, which is not configured"
             )
             return
         if ledger.open_since is not None or now - ledger.asked_at < LEAST_POLL_S:
-            self._found("S6", ref.service, now, "two UpdateService calls of one service in one poll")
+            self.found("S6", ref.service, now, "two UpdateService calls of one service in one poll")
         elif ledger.doubtful:
-            self._found("S6", ref.service, now, "another UpdateService before ECS was read after an unknown result")
+            self.found("S6", ref.service, now, "another UpdateService before ECS was read after an unknown result")
         ledger.open_since = ledger.asked_at = now
         ledger.asked_tasks = tasks
         lowers, raises = tasks < ledger.lowest(now), tasks > ledger.highest(now)
@@ -155,41 +156,41 @@ class Auditor:
         elif lowers:
             self._check_lowering(ledger, tasks, now)
         elif not ledger.doubtful and ledger.lowest(now) == tasks == ledger.highest(now) == ledger.shown_desired:
-            self._found("S7", ledger.spec.key, now, f"UpdateService to {tasks}, which was the count already")
+            self.found("S7", ledger.spec.key, now, f"UpdateService to {tasks}, which was the count already")
 
     def _check_bounds(self, ledger: ServiceLedger, tasks: int, now: float) -> None:
         specs = ledger.specs(now)
         most = CEILING if ledger.spec.tagged else max(spec.max_tasks for spec in specs)
         least = 0 if ledger.spec.tagged or self.doubtful_file else min(spec.min_tasks for spec in specs)
         if tasks > most and tasks >= ledger.highest(now):
-            self._found("S1", ledger.spec.key, now, f"{tasks} tasks requested, max_tasks is {most}")
+            self.found("S1", ledger.spec.key, now, f"{tasks} tasks requested, max_tasks is {most}")
         if tasks < least:
-            self._found("S1", ledger.spec.key, now, f"{tasks} tasks requested, min_tasks is {least}")
+            self.found("S1", ledger.spec.key, now, f"{tasks} tasks requested, min_tasks is {least}")
 
     def _check_modes(self, ledger: ServiceLedger, tasks: int, now: float, *, lowers: bool, raises: bool) -> None:
         modes, key = {spec.mode for spec in ledger.specs(now)}, ledger.spec.key
         if modes == {"shadow"}:
-            self._found("S9", key, now, f"UpdateService to {tasks} in shadow")
+            self.found("S9", key, now, f"UpdateService to {tasks} in shadow")
         if modes == {"scale_out_only"} and lowers and not _is_count(ledger.tag):
-            self._found("S9", key, now, f"scaled in to {tasks}; the mode is scale_out_only")
+            self.found("S9", key, now, f"scaled in to {tasks}; the mode is scale_out_only")
         paused = ledger.paused
         if " until " in (ledger.tag or "") and any(fault.kind == "clock" for fault in self.run.faults):
             return  # the end of the pause is a wall time, and the daemon's wall clock is wrong
         if paused == "all" or (paused == "in" and lowers) or (paused == "out" and raises):
-            self._found("S9", key, now, f"UpdateService to {tasks} while the tag pauses {paused!r}")
+            self.found("S9", key, now, f"UpdateService to {tasks} while the tag pauses {paused!r}")
 
     def _check_raise(self, ledger: ServiceLedger, tasks: int, now: float) -> None:
         key = ledger.spec.key
         if ledger.switched_off and not _is_count(ledger.tag):
-            self._found("S8", key, now, f"scaled out to {tasks} after another writer set 0 below min_tasks")
+            self.found("S8", key, now, f"scaled out to {tasks} after another writer set 0 below min_tasks")
         least, stated = max(spec.min_tasks for spec in ledger.specs(now)), _is_count(ledger.tag)
         if self._is_idle(ledger, now) and tasks > least and not (ledger.spec.tagged or stated):
-            self._found("S14", key, now, f"scaled out to {tasks} without a message for {IDLE_S:g} s")
+            self.found("S14", key, now, f"scaled out to {tasks} without a message for {IDLE_S:g} s")
         self._check_progress(ledger, tasks, now)
         self._check_cooldown(ledger, tasks, now)
         answer = ledger.fleet
-        if answer is None or now - answer.asked > RACE_OUT_S:
-            self._found("S2", key, now, f"scaled out to {tasks} without a fresh reading of ECS")
+        if answer is None or now - answer.asked > RACE_S:
+            self.found("S2", key, now, f"scaled out to {tasks} without a fresh reading of ECS")
 
     def _check_cooldown(self, ledger: ServiceLedger, tasks: int, now: float) -> None:
         """S7 and S5: no scale-out in the cooldown of one that took effect, nor just after a restart while tasks start.
@@ -200,9 +201,9 @@ class Auditor:
             return
         if now - ledger.raised_at < spec.out_cooldown_s - ROUNDED_S:
             text = f"scaled out to {tasks}, {now - ledger.raised_at:.0f} s after a scale-out; the cooldown is not over"
-            self._found("S7", key, now, text)
+            self.found("S7", key, now, text)
         elif now < ledger.starting_until - ROUNDED_S:
-            self._found("S5", key, now, f"scaled out to {tasks} after a restart while tasks start, in their cooldown")
+            self.found("S5", key, now, f"scaled out to {tasks} after a restart while tasks start, in their cooldown")
 
     def _check_progress(self, ledger: ServiceLedger, tasks: int, now: float) -> None:
         """S16: messages are received over and over, and none is deleted."""
@@ -216,7 +217,7 @@ class Auditor:
         slots = ledger.highest(now)
         if not any(one.deleted for one in lately) and sum(one.received or 0 for one in lately) > 3 * max(1, slots):
             text = f"scaled out to {tasks}; messages are received and none was deleted in {len(ends)} minutes"
-            self._found("S16", ledger.spec.key, now, text)
+            self.found("S16", ledger.spec.key, now, text)
 
     def _is_idle(self, ledger: ServiceLedger, now: float) -> bool:
         for name, answers in ledger.queues.items():
@@ -232,11 +233,11 @@ class Auditor:
         spec, key = ledger.spec, ledger.spec.key
         answer, stated = ledger.fleet, _is_count(ledger.tag)
         if answer is None or answer.fleet is None or now - answer.asked > FRESH_S + CALL_S + TOKEN_S:
-            self._found("S2", key, now, f"scaled in to {tasks} without a fresh reading of ECS")
+            self.found("S2", key, now, f"scaled in to {tasks} without a fresh reading of ECS")
             return
         deployment = answer.fleet.deployment
         if deployment is not None and now - deployment.started < spec.at_most_s:
-            self._found(
+            self.found(
                 "S8", key, now, f"scaled in to {tasks}, {now - deployment.started:.0f} s after a deployment began"
             )
         self._check_protected(ledger, tasks, now)
@@ -244,10 +245,10 @@ class Auditor:
             return
         if now - ledger.lowered_at < spec.in_cooldown_s - ROUNDED_S:
             text = f"scaled in to {tasks}, {now - ledger.lowered_at:.0f} s after a scale-in; the cooldown is not over"
-            self._found("S7", key, now, text)
+            self.found("S7", key, now, text)
         bad = [name for name, answers in ledger.queues.items() if _is_unread(answers, now)]
         if bad and not self._falls_back(ledger, bad, tasks, now):
-            self._found("S2", key, now, f"scaled in to {tasks} while {', '.join(bad)} could not be read")
+            self.found("S2", key, now, f"scaled in to {tasks} while {', '.join(bad)} could not be read")
         if not bad:
             self._check_observed(ledger, tasks, now)
             if tasks == 0:
@@ -269,14 +270,14 @@ class Auditor:
         text = (
             f"scaled in to {tasks} after {now - since:.0f} s of observation; the windows are {ledger.spec.window_s:g} s"
         )
-        self._found("S5" if restarted else "S12", ledger.spec.key, now, text)
+        self.found("S5" if restarted else "S12", ledger.spec.key, now, text)
 
     def _check_zero(self, ledger: ServiceLedger, now: float) -> None:
         for name in ledger.queues:
             seconds, reads = ledger.zero_run_s(name)
             if seconds <= AGREEMENT_S or reads < AGREEING_READS:
                 text = f"scaled to 0 after {name} was empty in {reads} readings over {seconds:.0f} s"
-                self._found("S4", ledger.spec.key, now, text)
+                self.found("S4", ledger.spec.key, now, text)
             minutes = ledger.minutes[name]
             newest = minutes[-1] if minutes else None
             if newest is None or now - newest.at > UNSEEN_S:
@@ -284,16 +285,16 @@ class Auditor:
             moved = max(newest.sent or 0, newest.received or 0, newest.deleted or 0)
             if (moved or newest.oldest_age_s) and not ledger.shown(name, newest.at - 60.0 - LEAD_S, newest.at):
                 text = f"scaled to 0 although CloudWatch counted {moved} messages in {name} that SQS did not show"
-                self._found("S15", ledger.spec.key, now, text)
+                self.found("S15", ledger.spec.key, now, text)
 
     def _check_protected(self, ledger: ServiceLedger, tasks: int, now: float) -> None:
         if ledger.spec.workers != "self_protecting":
             return
         read = ledger.protected
         if read is None or now - read[0] > FRESH_S + CALL_S + TOKEN_S + SLOW_POLL_S or read[1] is None:
-            self._found("S4", ledger.spec.key, now, f"scaled in to {tasks}, and the protected tasks were not read")
+            self.found("S4", ledger.spec.key, now, f"scaled in to {tasks}, and the protected tasks were not read")
         elif tasks < min(read[1], ledger.lowest(now)):
-            self._found("S4", ledger.spec.key, now, f"scaled in to {tasks}, and {read[1]} tasks are protected")
+            self.found("S4", ledger.spec.key, now, f"scaled in to {tasks}, and {read[1]} tasks are protected")
 
     def _check_fleet_cap(self, key: str, now: float) -> None:
         """S11, for one daemon: a successor does not know what was removed before its start."""
@@ -301,7 +302,7 @@ class Auditor:
             return
         removed, cap, most = self.fleet_cap(now)
         if removed > cap:
-            self._found(
+            self.found(
                 "S11", key, now, f"{removed} of {most} tasks removed within {CAP_WINDOW_S:g} s; the cap is {cap}"
             )
 
@@ -317,15 +318,8 @@ class Auditor:
         return removed, -int(-CAP_RATIO * most // 1), most
 
     def found(self, guarantee: str, service: str, now: float, text: str) -> None:
-        """Record a violation that was found elsewhere."""
-        self._found(guarantee, service, now, text)
-
-    def _found(self, guarantee: str, service: str, now: float, text: str) -> None:
+        """Record a violation."""
         self.violations.append(Violation(guarantee, now - self.began, service, text, self.polls))
-
-
-RACE_OUT_S = 18.0
-"""The oldest reading of ECS when a scale-out arrives: 5 s, a wait of 10 s for a token, and a call."""
 
 
 def _is_count(tag: str | None) -> bool:
@@ -333,7 +327,7 @@ def _is_count(tag: str | None) -> bool:
     return tag is not None and tag.split(" ")[0].isdigit()
 
 
-def _is_unread(answers: object, now: float) -> bool:
+def _is_unread(answers: Sequence[QueueAnswer], now: float) -> bool:
     """Whether the newest reading of a queue failed, or is too old for a decision."""
-    newest: QueueAnswer | None = answers[-1] if answers else None  # type: ignore[index]
+    newest = answers[-1] if answers else None
     return newest is None or newest.counts is None or now - newest.at > 30.0 + SLOW_POLL_S

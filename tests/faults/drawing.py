@@ -5,7 +5,7 @@ All numbers come from `random.Random(seed)`: the same seed gives the same run in
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from random import Random
 
 from tests.faults.plan import EVERY, KINDS, DrawnFault, FaultScope
@@ -105,7 +105,6 @@ class DrawnRun:
     faults: tuple[DrawnFault, ...] = ()
     quiet_interval_s: float = INTERVAL_S
     discovers: bool = False
-    files: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def with_faults(self, faults: tuple[DrawnFault, ...]) -> DrawnRun:
         return replace(self, faults=faults)

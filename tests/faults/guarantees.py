@@ -60,8 +60,8 @@ GUARANTEES: tuple[Guarantee, ...] = (
     Guarantee(
         "S5",
         "A restart brings no early scale-in, and no lost cooldown.",
-        "Each scale-in: the daemon that requests it has read ECS and every queue for the longest window. Each scale- "
-        "out: not within the cooldown after the first answer of ECS, if that showed tasks that start.",
+        "Each scale-in: the daemon that requests it has read ECS and every queue for the longest window. Each "
+        "scale-out: not within the cooldown after the first answer of ECS, if that showed tasks that start.",
         elsewhere="python -m tests.faults --crashes (a crash at every await)",
     ),
     Guarantee(

@@ -82,8 +82,9 @@ def _bugs() -> Iterator[str]:
     catches = catching.recorded()
     yield "## Planted bugs\n"
     yield "Each bug is one changed line of the product. *Polls*: service-polls from seed 0 until it was caught, with"
-    yield f"{catching.DENSE} faults a run. To repeat the run without the bug:"
-    yield "`python -m tests.faults --dense --seed SEED`.\n"
+    yield f"{catching.DENSE} drawn faults a run, with faults chosen for the bug, or with a crash at every await. The"
+    yield "test suite repeats every second of these runs; `python -m tests.faults --catch` searches all. To repeat a"
+    yield "run with drawn faults without the bug: `python -m tests.faults --dense --seed SEED`.\n"
     yield "| bug | caught by | seed | polls |\n|---|---|---|---|"
     for bug in BUGS:
         catch = catches.get(bug.name)

@@ -140,7 +140,7 @@ class PortsOfOne:
         self._require_alive()
         self.budget.call(category, subject, self.clock())
         prefix = READS[what]
-        faults = [one for one in self.faults.of(subject, self.clock()) if _applies(one, prefix)]
+        faults = [one for one in self.faults.of(subject, self.clock()) if applies(one, prefix)]
         if sends is not None:
             sends()
         wait_s = self.rng.uniform(*QUICK_S)
@@ -316,7 +316,8 @@ def _backlog(counts: FakeCounts | None, at: float) -> Backlog:
     return Backlog(*counts, at)
 
 
-def _applies(fault: DrawnFault, prefix: str) -> bool:
+def applies(fault: DrawnFault, prefix: str) -> bool:
+    """Whether the fault applies to the calls whose kinds of faults have this prefix."""
     return fault.kind.startswith(prefix) or fault.kind in WHOLE_DAEMON
 
 

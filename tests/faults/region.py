@@ -2,7 +2,7 @@
 
 Only three things outlive a crash of the daemon: this Region, its CloudWatch minutes, and the settings file. What AWS
 shows differs from the truth by the faults in force (`plan.py`); the errors of calls are in `ports.py` and
-`adapters.py`.
+`exchange.py`.
 """
 
 from __future__ import annotations

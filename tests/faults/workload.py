@@ -38,7 +38,7 @@ class TrueQueue:
     """A queue and its messages. `phases`: the arrivals per second from each second on, in ascending order.
 
     `waiting`: the times at which the visible messages were sent, with their numbers. `busy`: when the messages in
-    flight are done. `approximate` False and `in_flight` exist because the simulated AWS reads them.
+    flight are done.
     """
 
     name: str
@@ -72,7 +72,7 @@ class TrueQueue:
             self.visible += sent
             self.minutes[int(at // 60)].sent += sent
 
-    def take(self, at: float, free: int, *, deletes: bool) -> int:
+    def take(self, at: float, free: int) -> int:
         """Let at most `free` free slots receive a message each; return how many did."""
         taken = min(free, self.visible)
         left = taken
@@ -129,8 +129,7 @@ class TrueQueue:
 class TrueService:
     """A service with its queues. `works` False: messages are received and never deleted (a poisoned deployment).
 
-    `bursts`: messages that arrive at once in the first queue, by the second. `writes`: the desired counts in order,
-    with their times and their origin.
+    `bursts`: messages that arrive at once in the first queue, by the second.
     """
 
     fleet: FakeService
@@ -140,7 +139,6 @@ class TrueService:
     exists: bool = True
     bursts: dict[int, int] = field(default_factory=dict)
     settled: float = 0.0
-    version: int = 0
     _turn: int = 0
 
     def settle(self, now: float) -> None:
@@ -171,16 +169,12 @@ class TrueService:
             if free <= 0:
                 break
             queue = self.queues[(self._turn + number) % len(self.queues)]
-            free -= queue.take(at, free, deletes=self.works)
+            free -= queue.take(at, free)
         self._turn += 1
 
     def scale(self, desired: int, now: float) -> None:
         self.settle(now)
         self.fleet.scale(desired, now)
-        self.version += 1
-
-    def in_flight(self) -> int:
-        return sum(len(queue.busy) for queue in self.queues)
 
     def unstall(self, now: float) -> None:
         """Let capacity arrive: the tasks that could not start begin to start now."""
@@ -190,4 +184,3 @@ class TrueService:
         for task in waiting:
             task.starts_at = now + fleet.rng.uniform(*fleet.starts_s)
         fleet._starting.sort()
-        self.version += 1

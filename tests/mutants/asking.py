@@ -14,8 +14,8 @@ TESTS = "tests/core"
 
 EXAMPLES, FEWER = 20, 5
 SWEPT_DECISIONS = 4_000
-"""Examples per Hypothesis test, and decisions in the sweep: a fifth of a commit's, without shrinking, because only the
-failure matters. They are derived from the test's source, so every run draws the same.
+"""Examples per Hypothesis test, and decisions in the sweep: a fifth of a commit's, and at least 20 examples. Nothing is
+shrunk, because only the failure matters. The examples are derived from the test's source, so every run draws the same.
 """
 
 TIMES_LONGER, MORE_S = 20.0, 1.0

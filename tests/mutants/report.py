@@ -27,7 +27,7 @@ Written by `make mutants`. Each mutant is the core with one small mistake. It is
 or hangs. Texts for people are not mutated.
 
 A mutant runs with the tests that execute the changed statement, recorded once for each test; the others cannot detect
-it. A property test has a fifth of the examples of `make test`, always the same ones.
+it. A property test has a fifth of the examples of `make test`, and at least 20, always the same ones.
 """
 
 

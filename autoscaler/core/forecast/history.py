@@ -81,6 +81,7 @@ class WeekHistory:
         """Reset the history to one known minute; all minutes before it get the same value."""
         self.began = self.newest = minute
         self.first_root = root
+        self._usual_until = -1
         self._recent[:] = root
         self._code()
 

@@ -32,6 +32,14 @@ def test_without_minutes_the_history_is_empty() -> None:
     assert history.coded(np.arange(-SPAN, SPAN)).tolist() == [0.0] * 2 * SPAN
 
 
+def test_the_usual_count_before_the_first_hour_is_that_of_the_first_minute_also_after_a_reset() -> None:
+    history = WeekHistory()
+    assert history.usual() == 0.0
+    for minute, root in ((17, 3.0), (18, 5.0)):
+        history.begin(minute, root)
+        assert history.usual() == root * root
+
+
 @pytest.mark.parametrize("count", [1, 2, 43, 44, 60, 61, 500])
 def test_the_newest_minutes_are_exact(count: int) -> None:
     """The history begins 17 minutes after midnight."""
