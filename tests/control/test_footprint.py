@@ -47,7 +47,10 @@ def test_a_service_with_a_history_loads_numpy() -> None:
     assert (run.returncode, run.stderr) == (0, "")
 
 
-@pytest.mark.parametrize(("look_ahead", "most_kib"), [(False, 24.0), (True, 41.0)])
-def test_the_memory_of_a_service_is_bounded(look_ahead: bool, most_kib: float) -> None:
-    """Half an hour with everything enabled, stored readings included. A week of minutes takes 10 KiB of it."""
-    assert kib_per_service(look_ahead=look_ahead, services=6) < most_kib
+@pytest.mark.parametrize(("look_ahead", "services", "most_kib"), [(False, 6, 24.0), (True, 12, 41.0)])
+def test_the_memory_of_a_service_is_bounded(look_ahead: bool, services: int, most_kib: float) -> None:
+    """Half an hour with everything enabled, stored readings included. A week of minutes takes 10 KiB of it.
+
+    The first services with a forecast also fill caches that all share: with twelve, these do not move the median.
+    """
+    assert kib_per_service(look_ahead=look_ahead, services=services) < most_kib
