@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -19,6 +20,7 @@ from autoscaler.cli.output import (
     code_of_kinds,
     conversing,
     daemon_url,
+    is_terminal,
     leave,
     meant_key,
     piped,
@@ -93,7 +95,8 @@ def explain(key: str, as_json: bool, url: str | None) -> None:
         if as_json:
             click.echo(json.dumps(account, indent=2))
         else:
-            click.echo(f"{_title(account)}\n\n{explaining.page(account)}", nl=False)
+            columns = shutil.get_terminal_size().columns if is_terminal() else None
+            click.echo(f"{_title(account)}\n\n{explaining.page(account, columns)}", nl=False)
     raise SystemExit(code_of_kinds(explaining.kinds_of(account)))
 
 

@@ -54,7 +54,7 @@ class Drift(NamedTuple):
 
 class Move(NamedTuple):
     """The latest change of the count, at `at`: tasks added, or removed if negative. `own`: by the autoscaler.
-    `reverses`: it was opposite to a change by another writer.
+    `reverses`: it is its own, and was opposite to a change by another writer.
     """
 
     at: Instant
@@ -87,25 +87,24 @@ class Contest:
         stood.
         """
         last = self._recent(now)
-        reverses = last is not None and (last.tasks * tasks < 0 or (last.own and last.reverses))
+        reverses = last is not None and (last.tasks * tasks < 0 or last.reverses)
         recent = [drift for drift in self.drifts if now - drift.at < WINDOW_S]
         drifts = (*recent, Drift(now, count, reverses))[-MOST_STORED:]
         pauses = self.pauses if self._has_paused(now) else 0
         after = Contest(drifts, Move(now, tasks, own=False), pauses, self.paused_at)
-        if not reverses or after.is_paused(now) or self._stood(now):
+        if last is None or not reverses or after.is_paused(now) or self._stood(last, now):
             return after
-        undone = last is not None and last.own
-        begins = undone if pauses else sum(drift.reverses for drift in drifts) >= LEAST_REVERSALS
+        begins = last.own if pauses else sum(drift.reverses for drift in drifts) >= LEAST_REVERSALS
         return replace(after, pauses=pauses + 1, paused_at=now) if begins else after
 
     def _recent(self, now: Instant) -> Move | None:
         return self.last if self.last is not None and now - self.last.at < WINDOW_S else None
 
-    def _stood(self, now: Instant) -> bool:
-        """Whether the newest change is a scale-out by the autoscaler, which was free to scale out for `STOOD_S`: since
-        the newest change by another writer, and since the newest pause.
+    def _stood(self, last: Move, now: Instant) -> bool:
+        """Whether `last`, the newest change, is a scale-out by the autoscaler, which was free to scale out for
+        `STOOD_S`: since the newest change by another writer, and since the newest pause.
         """
-        if self.last is None or not self.last.own or self.last.tasks < 0:
+        if not last.own or last.tasks < 0:
             return False
         reversed_at = self.drifts[-1].at if self.drifts else -inf
         resumed_at = self.paused_at + self.pause_s if self.pauses else -inf

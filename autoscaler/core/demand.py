@@ -11,11 +11,12 @@ does not jump. The messages in flight are the present load: fewer tasks than the
 
 from __future__ import annotations
 
-from math import ceil
+from math import ceil, isinf
+from typing import NamedTuple
 
 from autoscaler.core.figures import Several, seconds
 from autoscaler.core.formula import parse
-from autoscaler.core.knowledge import Knowledge, Regime
+from autoscaler.core.knowledge import Estimate, Knowledge, Regime
 from autoscaler.core.latency import need
 from autoscaler.core.load import LoadRequirement, follow, joined, reach_s
 from autoscaler.core.memory import Memory
@@ -51,12 +52,24 @@ LATE_AT_MOST_RATIO = 2.0
 
 NO_PAST = Memory()
 
-BACKLOG_IN_TIME = "to receive all messages in half of the latency target, or in the time that is left"
+BACKLOG_IN_TIME = (
+    "to receive {0} messages in half of the latency target, or in the time left: {1} per slot, {2} per task"
+)
+HELD_NOW = "for the {0} messages in flight, {1} per task"
+
+RECENT_RATIO = 1.05
+"""A recent processing time that is longer than the learned one by this factor is named as such."""
 
 _WORK = "backlog {0}, {1} in flight"
-_WORK_READ = _WORK + " in the queues that were read"
+_WAITING = "backlog {0}, {1} in flight (not counted)"
+_READ = " in the queues that were read"
+_NOTHING = "no more than the present {0}: nothing is visible and nothing arrives"
 _UTILIZATION = "{0} was at {1} % on {2}, target {3} %"
 _METRIC = "{0} was {1} on {2}, target {3}"
+_NOT_FEWER = "not fewer than {0}: up to {1} within {2}"
+_CHANGED = "; the count changed in it: at least {0} tasks"
+_PLANNED = "; with its slope and noise {0} tasks"
+_LEAST = "; at least {0} tasks"
 _PER_TASK = "{0} is {1}, target {2} per task"
 
 
@@ -69,7 +82,7 @@ def read_signals(policy: Policy, seen: Observation, memory: Memory = NO_PAST) ->
     known, gaps = known_queues(policy, seen)
     work = work_of(policy, known, seen.fleet.running)
     ran = min(seen.fleet.running, seen.fleet.desired)
-    words = _WORK_READ if gaps else _WORK
+    words = (_WORK if policy.count_in_flight else _WAITING) + (_READ if gaps else "")
     votes = []
     if known and seen.knowledge is not None and _follows_latency(policy):
         votes = _learned_votes(policy, seen.knowledge, work, words, (ran, seen.fleet.desired))
@@ -107,10 +120,10 @@ def _can_require_more(policy: Policy, seen: Observation, known: Known) -> bool:
 def _at_most(current: int, vote: Vote) -> Vote:
     if vote.load <= current:
         return vote
-    wording = f"{vote.wording}; nothing is visible and nothing arrives: no more than the present {{{len(vote.values)}}}"
-    cap = Term("present", float(current), "nothing is visible and nothing arrives", cap=True)
+    cap = Term("present", float(current), _NOTHING, (Several(current, "task"),), cap=True)
+    wording = f"{vote.wording}; " + _NOTHING.format(f"{{{len(vote.values)}}}")
     return vote._replace(
-        load=float(current), wording=wording, values=(*vote.values, current), candidates=(*vote.terms, cap)
+        load=cap.tasks, wording=wording, values=(*vote.values, *cap.values), candidates=(*vote.terms, cap)
     )
 
 
@@ -129,36 +142,73 @@ def _follows_latency(policy: Policy) -> bool:
 def _learned_votes(policy: Policy, known: Knowledge, work: Work, words: str, tasks: tuple[int, int]) -> list[Vote]:
     """Return the latency vote, and the backlog vote if `backlog_per_task` is set. `tasks`: running and desired."""
     required = need(policy, known, work, *tasks)
-    facts = (work.waiting, work.in_flight, known.processing_s.value, policy.shortest_latency_s, required.load)
-    wording = f"{words}, {{2}} s each, latency target {{3}} s"
+    takes_s = max(known.slow_s, known.holding_s)
+    origin = _Origin(known.processing_s, known.slow_s, known.holding_s > 0, policy.processing_time_s is not None)
+    facts = (work.waiting, work.in_flight, takes_s, origin, _targets(policy))
+    wording = f"{words}, {{2}} s each ({{3}}), {{4}}"
     votes = [Vote("latency", required.load, wording, facts, settled=True, candidates=required.terms)]
     if policy.backlog_per_task is not None:
-        votes.append(_backlog_vote(work, policy.backlog_per_task, words))
+        votes.append(_backlog_vote(policy, work, policy.backlog_per_task, words))
     return votes
+
+
+class _Origin(NamedTuple):
+    """Where a processing time comes from; formatted only when it is read. `recent_s`: the mean of the last minutes."""
+
+    estimate: Estimate
+    recent_s: float
+    is_held: bool
+    is_configured: bool
+
+    def __str__(self) -> str:
+        if self.is_held:
+            return "held longer than any before"
+        if isinf(self.estimate.weight):
+            return "configured"
+        if not self.estimate.weight:
+            return f"{'configured' if self.is_configured else 'assumed'}, nothing learned yet"
+        recent = "in the last minutes, " if self.recent_s > RECENT_RATIO * self.estimate.value else ""
+        return f"{recent}learned, confidence {self.estimate.confidence:.0%}"
+
+
+class _Targets(NamedTuple):
+    """The latency targets of the queues; formatted only when it is read."""
+
+    shortest_s: float
+    longest_s: float
+
+    def __str__(self) -> str:
+        if self.shortest_s == self.longest_s:
+            return f"latency target {seconds(self.shortest_s)}"
+        return f"latency targets {seconds(self.shortest_s)} to {seconds(self.longest_s)}"
+
+
+def _targets(policy: Policy) -> _Targets:
+    return _Targets(policy.shortest_latency_s, policy.longest_latency_s)
 
 
 def _queue_votes(policy: Policy, known: Known, work: Work, running: int, words: str) -> list[Vote]:
     """Sum the fractional work of all queues and round up once: twenty nearly empty queues do not need twenty tasks."""
     votes = []
     if policy.backlog_per_task is not None:
-        votes.append(_backlog_vote(work, policy.backlog_per_task, words))
+        votes.append(_backlog_vote(policy, work, policy.backlog_per_task, words))
     if policy.processing_time_s is not None:
         votes.append(_latency_vote(policy, policy.processing_time_s, known, work, words))
         return votes
     if policy.backlog_per_task is None:
-        votes.append(_backlog_vote(work, DAY_ONE_BACKLOG_PER_TASK, words, " until the processing time is known"))
+        votes.append(
+            _backlog_vote(policy, work, DAY_ONE_BACKLOG_PER_TASK, words, " until the processing time is known")
+        )
     if work.overdue is not None:
         votes.append(_age_vote(policy, known, work, running))
     return votes
 
 
-def _backlog_vote(work: Work, per_task: float, words: str, suffix: str = "") -> Vote:
-    return Vote(
-        "backlog",
-        work.counted / per_task,
-        f"{words}, {{2}} per task{suffix}",
-        (work.waiting, work.in_flight, per_task),
-    )
+def _backlog_vote(policy: Policy, work: Work, per_task: float, words: str, suffix: str = "") -> Vote:
+    delayed = work.counted - work.waiting - work.in_flight * policy.count_in_flight
+    words += ", {3} delayed" if policy.count_delayed else ""
+    facts = (work.waiting, work.in_flight, per_task, delayed)
+    return Vote("backlog", work.counted / per_task, f"{words}, {{2}} per task{suffix}", facts)
 
 
 def _latency_vote(policy: Policy, processing_s: float, known: Known, work: Work, words: str) -> Vote:
@@ -170,15 +220,17 @@ def _latency_vote(policy: Policy, processing_s: float, known: Known, work: Work,
             counts.visible + counts.in_flight * policy.count_in_flight + counts.delayed * policy.count_delayed
         ) / receives
     busy = work.held * policy.count_in_flight / policy.task_concurrency
+    messages, slots = work.counted, policy.task_concurrency
+    receives = messages / clearing if clearing else 0.0
     terms = (
-        Term("backlog", clearing / policy.task_concurrency, BACKLOG_IN_TIME),
-        Term("in_flight", busy, "the messages in flight are the present load"),
+        Term("backlog", clearing / slots, BACKLOG_IN_TIME, (messages, receives, slots)),
+        Term("in_flight", busy, HELD_NOW, (work.held * policy.count_in_flight, slots)),
     )
     return Vote(
         "latency",
         max(term.tasks for term in terms),
-        f"{words}, {{2}} s each, latency target {{3}} s",
-        (work.waiting, work.in_flight, processing_s, policy.shortest_latency_s),
+        f"{words}, {{2}} s each (configured), {{3}}",
+        (work.waiting, work.in_flight, processing_s, _targets(policy)),
         candidates=terms,
     )
 
@@ -192,7 +244,7 @@ def _time_left_s(latency_s: float, counts: Backlog) -> float:
 
 def _age_vote(policy: Policy, known: Known, work: Work, running: int) -> Vote:
     """`tasks at the time x age / latency`, at most twice as many tasks, and no more than have work."""
-    highest, facts = 0.0, ("", 0.0, 0.0)
+    highest, facts = 0.0, ("", 0.0, 0.0, Several(0, "task"))
     for name, counts in known:
         if counts.oldest_age_s is None or not counts.visible:
             continue
@@ -200,9 +252,9 @@ def _age_vote(policy: Policy, known: Known, work: Work, running: int) -> Vote:
         tasks = running if counts.oldest_tasks is None else counts.oldest_tasks
         required = tasks * min(LATE_AT_MOST_RATIO, counts.oldest_age_s / latency_s)
         if counts.oldest_age_s >= latency_s and required >= highest:
-            highest, facts = required, (name, counts.oldest_age_s, latency_s)
+            highest, facts = required, (name, counts.oldest_age_s, latency_s, Several(tasks, "task"))
     cap = ceil(work.messages / policy.task_concurrency)
-    wording = "the oldest message of {0} has waited {1} s of {2} s"
+    wording = "the oldest message of {0} has waited {1} s of {2} s with {3}"
     terms = (Term("oldest_age", highest, wording, facts), _work_cap(cap))
     return Vote("oldest_age", min(highest, cap), wording, facts, candidates=terms)
 
@@ -230,17 +282,33 @@ def _load_vote(load: TargetLoad, policy: Policy, memory: Memory, seen: Observati
     current, window_s = seen.fleet.desired, policy.scale_in.utilization_stabilization_s
     periods = joined(memory.loads.get(load.signal, ()), load.period, reach_s(window_s))
     found = follow(periods, load.target, current, window_s, load.least)
-    is_covered = not memory.lapsed and memory.known_for_s(seen.now) >= window_s
     wording = _METRIC if load.name != load.signal else _UTILIZATION
-    facts = (load.name, load.value, Several(load.tasks, "task"), load.target)
-    measured = Term(load.name, found.planned if found.rises else max(load.least, found.measured), wording, facts)
+    is_covered = not memory.lapsed and memory.known_for_s(seen.now) >= window_s
+    measured = _measured_term(load, found, wording)
     terms = [measured, *_held(found, current, seconds(window_s), is_covered)]
     if cap is not None:
         terms.append(_work_cap(cap))
     uncapped = max(term.tasks for term in terms if not term.cap)
     required = min([uncapped, *(term.tasks for term in terms if term.cap)])
     reason = next((f"; {term.reason}" for term in terms[1:] if _binds(term, required, uncapped)), "")
-    return Vote(load.name, required, wording + "{4}", (*facts, reason), settled=True, candidates=tuple(terms))
+    words = f"{measured.wording}{{{len(measured.values)}}}"
+    return Vote(load.name, required, words, (*measured.values, reason), settled=True, candidates=tuple(terms))
+
+
+def _measured_term(load: TargetLoad, found: LoadRequirement, wording: str) -> Term:
+    """Return what the newest period requires. What cannot be computed from its mean is stated in tasks."""
+    facts: list[object] = [load.name, load.value, Several(load.tasks, "task"), load.target]
+    required = found.planned if found.rises else max(load.least, found.measured)
+    parts = (("measured", found.measured), ("slope and noise", found.planned - found.measured)) if found.rises else ()
+    for changes, words, tasks in (
+        (load.period.low != load.period.high, _CHANGED, found.measured),
+        (found.planned > found.measured and found.rises, _PLANNED, found.planned),
+        (required > found.measured and not found.rises, _LEAST, load.least),
+    ):
+        if changes:
+            wording += words.format("{" + str(len(facts)) + "}")
+            facts.append(tasks)
+    return Term(load.name, required, wording, tuple(facts), parts=parts)
 
 
 def _binds(term: Term, required: float, uncapped: float) -> bool:
@@ -263,9 +331,17 @@ def _held(found: LoadRequirement, current: int, window: str, covered: bool) -> l
             )
         )
     if not covered:
-        return [*terms, Term("present", float(current), "fewer tasks only after {0}", (window,))]
+        return [
+            *terms,
+            Term("present", float(current), "fewer than {0} only after {1}", (Several(current, "task"), window)),
+        ]
     if not found.falls:
-        return [*terms, Term("present", float(current), "up to {0} within {1}", (Several(found.held, "task"), window))]
+        return [
+            *terms,
+            Term(
+                "present", float(current), _NOT_FEWER, (Several(current, "task"), Several(found.held, "task"), window)
+            ),
+        ]
     return [Term("highest", found.held, "up to {0} within {1}", (Several(found.held, "task"), window))]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autoscaler.core.figures import several
+from autoscaler.core.figures import number, several
 from autoscaler.core.model import MOST_TASKS, Decision, DecisionStep, Observation, Verdict, Vote
 from autoscaler.core.policy import Policy
 from autoscaler.core.signals import known_queues, work_of
@@ -44,7 +44,11 @@ def _required(decision: Decision) -> str:
     if not decision.votes:
         return "no signal has a value" if decision.complete else "no signal could be read"
     highest = max(decision.votes, key=_strength)
-    return f"{highest.reason}: {_tasks(highest.tasks)} required"
+    required, term = f"{highest.reason}: {_tasks(highest.tasks)} required", highest.binding
+    if term.reason in highest.reason:
+        return required
+    exact = "" if term.cap or term.tasks == highest.tasks else f"{number(term.tasks)} "
+    return f"{required}, {exact}{term.reason}"
 
 
 def _strength(vote: Vote) -> float:

@@ -17,9 +17,10 @@ the number that meets the target with half of the latency to spare. Between the 
 from __future__ import annotations
 
 from math import inf, sqrt
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
+from autoscaler.core.figures import Several
 from autoscaler.core.knowledge import Knowledge, QueueKnowledge, Regime, StartingTasks
 from autoscaler.core.model import Term
 from autoscaler.core.policy import Policy
@@ -76,19 +77,33 @@ PROBE_RATIO = 0.85
 again and again. Either messages begin to wait, which shows the throughput, or fewer tasks are enough.
 """
 
-DUE = "to receive in time all messages that are due within {0} s"
-BACKLOG = "to receive the whole backlog in time: starting tasks later would cost more"
-STANDING = "to work off a standing backlog: messages have waited for half of the target for minutes"
-EASE = "to meet the target with half of the latency to spare"
-LOAD = "for the arrivals of the last minutes, with headroom"
-LASTING = "for the arrivals over a third of the latency"
-PRESENT = "no more than the present count: it meets the target"
-MESSAGES = "no more than one slot for each message: {0} in the queues, {1} expected"
-BOTTLENECK = "more tasks complete no more messages"
-GROUPS = "more tasks than message groups in flight, and a probe, receive nothing"
-TRIAL = "it is not known whether more tasks help: that is tried first"
-PROBE = "only an upper bound of the processing time is known, and no message waits: fewer tasks are tried"
-"""The reasons of the terms."""
+SPENT_LATE = "to receive {0} messages within {1} s: the present {2} can receive {3}, each further task {4}"
+SPENT_EARLY = "to receive {0} messages within {1} s: the present {2} can receive {3}"
+NOT_DUE = "no message is due within {0} s"
+"""The reasons of a term that follows from due times. The number of tasks can be computed from the five values: the
+present tasks + (messages - received) / those of a further task, or in proportion if the present ones can receive more.
+"""
+
+BACKLOG = "; tasks that start later cost more"
+STANDING = (
+    "for half of the load, {0}, and a standing backlog in one latency target, {1}: it has waited half of it for minutes"
+)
+EASE = "; half of the latency is then unused"
+LOAD = "for arrivals of {0} messages/s x {1} s / {2} per task = {3}, and {4} of headroom"
+LITTLE = "a load of {0} tasks is less than half a task: its messages can wait for a start-up"
+LASTING = "for arrivals of {0} messages/s over a third of the latency x {1} s / {2} per task = {3}"
+FEW = "with a slot for each of {0} messages at {1} per task, and {2} spare tasks"
+PRESENT = "{0} can meet the latency target; up to {1} would be kept, but none is added"
+ENOUGH = "no more than the present {0}"
+WAITS = "{0} can wait: the first is due in {1} s, and a task will be requested in about {2} s"
+MESSAGES = "no more than one slot for each message: {0} in the queues, {1} expected, {2} per task"
+BOTTLENECK = "more than {0} complete no more messages"
+GROUPS = "more than {0} receive nothing: the message groups in flight, and a probe"
+TRIAL = "it is not known whether more than {0} help: these are tried first"
+PROBE = "only an upper bound of the processing time is known, and no message waits: {0} of the present {1} are tried"
+"""The reasons of the other terms."""
+
+_TASKS = attrgetter("tasks")
 
 SMALL_LOAD = 0.5
 """A load below half a task gets no headroom; its messages can wait for a start-up."""
@@ -127,18 +142,19 @@ def need(policy: Policy, known: Knowledge, work: Work, running: int, current: in
     """
     required = _required(policy, known, work, running, current)
     if known.bottleneck is not None:
-        required = _limited(required, Term("bottleneck", known.bottleneck, BOTTLENECK, cap=True))
+        required = _limited(required, "bottleneck", known.bottleneck, BOTTLENECK)
     if known.groups is not None:
-        required = _limited(required, Term("groups", known.groups, GROUPS, cap=True))
+        required = _limited(required, "groups", known.groups, GROUPS)
     if known.trial is not None:
-        required = _limited(required, Term("trial", max(known.trial, current), TRIAL, cap=True))
+        required = _limited(required, "trial", max(known.trial, current), TRIAL)
     if known.regime is Regime.UNIDENTIFIABLE and not work.waiting:
-        required = _limited(required, Term("probe", PROBE_RATIO * current, PROBE, cap=True))
+        required = _limited(required, "probe", PROBE_RATIO * current, PROBE, Several(current, "task"))
     return required
 
 
-def _limited(required: Need, cap: Term) -> Need:
-    return Need(min(required.load, cap.tasks), required.must, (*required.terms, cap))
+def _limited(required: Need, name: str, most: float, wording: str, *more: object) -> Need:
+    cap = Term(name, most, wording, (Several(most, "task"), *more), cap=True)
+    return Need(min(required.load, most), required.must, (*required.terms, cap))
 
 
 def _required(policy: Policy, known: Knowledge, work: Work, running: int, current: int) -> Need:
@@ -150,33 +166,59 @@ def _required(policy: Policy, known: Knowledge, work: Work, running: int, curren
     in_time_s = known.interval_s + known.start_late_s
     horizon_s = max(spent, default=0.0)
     urgent = _held_long(plan) if known.holding_s else plan
-    must = _needed(urgent, spent, 1.0, in_time_s)
-    due = Term("due", must, DUE, (in_time_s,))
-    lasting = _needed(plan, spent, SPENT_RATIO, horizon_s)
-    whole = [Term("backlog", lasting, BACKLOG)]
+    due = _needed(urgent, spent, 1.0, in_time_s).term("due", urgent)
+    whole = [_needed(plan, spent, SPENT_RATIO, horizon_s).term("backlog", plan, BACKLOG)]
     if known.standing:
-        whole.append(Term("standing", _drained(plan, latencies, known.lasting_load), STANDING))
+        whole.append(_drained(plan, latencies, known.lasting_load))
     enough = current + max(LEAST_TASKS, LEAST_RATIO * current)
     early = tuple(term for term in whole if term.tasks > enough)
-    if must > current:
-        ahead = _needed(urgent, spent, SPENT_RATIO, in_time_s + AHEAD_S)
-        later = Term("due_next", ahead, DUE, (in_time_s + AHEAD_S,))
+    if due.tasks > current:
+        later = _needed(urgent, spent, SPENT_RATIO, in_time_s + AHEAD_S).term("due_next", urgent)
         return _capped((due, later, *early), work, plan, must=True)
     if early:
         return _capped(early, work, plan, must=False)
     eased = _needed(plan, latencies, EASE_RATIO, max(EASE_RATIO * longest_s + EASED_FOR_S, in_time_s))
-    headroom = _headroom(known, latency_s) if known.load > SMALL_LOAD else 0.0
-    load = known.load + headroom if known.load > SMALL_LOAD else 0.0
     spare = work.messages / plan.slots + SPARE_TASKS if latency_s >= in_time_s else inf
-    parts = (("arrivals", known.load), ("headroom", headroom)) if headroom and load <= spare else ()
-    terms = (
-        due,
-        Term("ease", min(eased, spare), EASE),
-        Term("load", min(load, spare), LOAD, parts=parts),
-        Term("lasting_load", min(known.lasting_load, spare), LASTING),
-        Term("present", float(current), PRESENT, cap=True),
+    terms = tuple(
+        term if term.tasks <= spare else Term(term.name, spare, FEW, (work.messages, plan.slots, SPARE_TASKS))
+        for term in (eased.term("ease", plan, EASE), *_loads(known, latency_s))
     )
-    return Need(min(float(current), max([term.tasks for term in terms[:-1]])), must=False, terms=terms)
+    largest = max((due, *terms), key=_TASKS).tasks
+    first_s = min(
+        [left - queue.waiting[-1][0] for left, queue in zip(spent, known.queues, strict=True) if queue.waiting],
+        default=inf,
+    )
+    present = _present(current, largest, work.waiting, first_s, max(in_time_s, plan.until_s))
+    return Need(min(float(current), largest), must=False, terms=(due, *terms, present))
+
+
+def _present(current: int, largest: float, waiting: int, first_s: float, ahead_s: float) -> Term:
+    """Return the present count as a cap. `first_s`: when the first message is due; tasks are requested `ahead_s`
+    before. Without tasks, messages wait until then.
+    """
+    if current == 0 and waiting and ahead_s < first_s < inf:
+        return Term("present", 0.0, WAITS, (Several(waiting, "message"), first_s, first_s - ahead_s), cap=True)
+    if largest > current:
+        return Term("present", float(current), PRESENT, (Several(current, "task"), Several(largest, "task")), cap=True)
+    return Term("present", float(current), ENOUGH, (Several(current, "task"),), cap=True)
+
+
+def _loads(known: Knowledge, latency_s: float) -> tuple[Term, Term]:
+    """Return the tasks that the recent and the lasting arrivals keep busy, the first with headroom."""
+    per_task, message_s = known.concurrency.value, known.slow_s / known.concurrency.value
+    lasting = (known.lasting_load / message_s, known.slow_s, per_task, known.lasting_load)
+    return (
+        _load(known, latency_s, message_s),
+        Term("lasting_load", known.lasting_load, LASTING, lasting),
+    )
+
+
+def _load(known: Knowledge, latency_s: float, message_s: float) -> Term:
+    if known.load <= SMALL_LOAD:
+        return Term("load", 0.0, LITTLE, (known.load,))
+    headroom = _headroom(known, latency_s)
+    facts = (known.load / message_s, known.slow_s, known.concurrency.value, known.load, headroom)
+    return Term("load", known.load + headroom, LOAD, facts, parts=(("arrivals", known.load), ("headroom", headroom)))
 
 
 def _plan(policy: Policy, known: Knowledge, work: Work, running: int, longest_s: float) -> _Plan:
@@ -198,7 +240,7 @@ def _plan(policy: Policy, known: Knowledge, work: Work, running: int, longest_s:
     )
 
 
-def _drained(plan: _Plan, latencies: list[float], load: float) -> float:
+def _drained(plan: _Plan, latencies: list[float], load: float) -> Term:
     """Return the tasks that serve half of the load, and receive the present backlog within the latency target.
 
     If messages wait for half of the latency target, that is the load: the wait stays. If they wait longer, a standing
@@ -207,7 +249,8 @@ def _drained(plan: _Plan, latencies: list[float], load: float) -> float:
     """
     queues = zip(latencies, plan.queues, strict=True)
     backlog = sum([sum([messages for _, messages in waiting]) / latency_s for latency_s, (_, waiting, _) in queues])
-    return (1 - EASE_RATIO) * load + backlog * plan.slot_s / plan.slots
+    half, drained = (1 - EASE_RATIO) * load, backlog * plan.slot_s / plan.slots
+    return Term("standing", half + drained, STANDING, (half, drained), parts=(("arrivals", half), ("backlog", drained)))
 
 
 def _held_long(plan: _Plan) -> _Plan:
@@ -226,7 +269,28 @@ def _taken(known: Knowledge, work: Work, slots: float) -> float:
     return slots if work.waiting else min(slots, known.load * known.concurrency.value)
 
 
-def _needed(plan: _Plan, latencies: list[float], share: float, horizon_s: float) -> float:
+class _Needed(NamedTuple):
+    """The smallest count, and the instant that requires it: `messages` must be received within `due_s` seconds, and the
+    tasks that are there receive `received` of them.
+    """
+
+    tasks: float = 0.0
+    due_s: float = 0.0
+    messages: float = 0.0
+    received: float = 0.0
+    horizon_s: float = 0.0
+
+    def term(self, name: str, plan: _Plan, more: str = "") -> Term:
+        if not self.tasks:
+            return Term(name, 0.0, NOT_DUE, (self.horizon_s,))
+        facts = (self.messages, self.due_s, Several(plan.tasks, "task"), self.received)
+        if self.messages <= self.received:
+            return Term(name, self.tasks, SPENT_EARLY + more, facts)
+        each = plan.slots * (1 + (self.due_s - plan.start_s) / plan.slot_s)
+        return Term(name, self.tasks, SPENT_LATE + more, (*facts, each))
+
+
+def _needed(plan: _Plan, latencies: list[float], share: float, horizon_s: float) -> _Needed:
     """Return the smallest count that receives all messages due within the horizon in time, if `share` of the latencies
     may be used.
 
@@ -234,8 +298,9 @@ def _needed(plan: _Plan, latencies: list[float], share: float, horizon_s: float)
     calls.
     """
     if not plan.any_due:
-        return 0.0
+        return _Needed(horizon_s=horizon_s)
     highest, total = 0.0, 0.0
+    binding = (0.0, 0.0, 0.0)
     _, _, tasks, idle, rate_per_s, doubt, starting, slots, slot_s, start_s, _, _ = plan
     for due_s, messages in _due(plan, latencies, share, horizon_s):
         total += messages
@@ -249,8 +314,9 @@ def _needed(plan: _Plan, latencies: list[float], share: float, horizon_s: float)
             required = tasks + (total - here) / (slots * receives)
         else:
             required = tasks * total / here if here > 0 else 0.0
-        highest = max(highest, required)
-    return highest
+        if required > highest:
+            highest, binding = required, (due_s, total, here)
+    return _Needed(highest, *binding, horizon_s)
 
 
 def _due(plan: _Plan, latencies: list[float], share: float, horizon_s: float) -> list[tuple[float, float]]:
@@ -298,5 +364,6 @@ def _headroom(known: Knowledge, latency_s: float) -> float:
 def _capped(terms: tuple[Term, ...], work: Work, plan: _Plan, *, must: bool) -> Need:
     """Limit the load to the messages there are: waiting, in flight and expected."""
     coming = sum([coming[-1].messages for _, _, coming in plan.queues if coming])
-    most = Term("messages", (work.messages + coming) / plan.slots, MESSAGES, (work.messages, coming), cap=True)
+    facts = (work.messages, coming, plan.slots)
+    most = Term("messages", (work.messages + coming) / plan.slots, MESSAGES, facts, cap=True)
     return Need(min(max([term.tasks for term in terms]), most.tasks), must, (*terms, most))

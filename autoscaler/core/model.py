@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import ceil
+from operator import attrgetter
 from typing import NamedTuple, TypeAlias
 
 from autoscaler.core.figures import number
@@ -318,6 +319,9 @@ MOST_TASKS = 2**31 - 1
 """The largest count that ECS accepts."""
 
 
+_TASKS = attrgetter("tasks")
+
+
 class Term(NamedTuple):
     """A candidate for the load of a vote, in tasks, not rounded: the load is the largest term, at most the smallest
     `cap`. `parts` add up to the tasks, if they are given. `reason` is formatted only when it is read.
@@ -353,6 +357,13 @@ class Vote(NamedTuple):
     def terms(self) -> tuple[Term, ...]:
         """The candidates of the load; at least one is no cap."""
         return self.candidates or (Term(self.signal, self.load, self.wording, self.values),)
+
+    @property
+    def binding(self) -> Term:
+        """The term that decided the load: the largest one, or the smallest cap if that is below it."""
+        largest = max((term for term in self.terms if not term.cap), key=_TASKS)
+        cap = min((term for term in self.terms if term.cap), key=_TASKS, default=largest)
+        return cap if cap.tasks < largest.tasks else largest
 
     @property
     def tasks(self) -> int:

@@ -6,8 +6,10 @@ daemon has the same account, and so the same output.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import ceil, isinf
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from autoscaler.config import aligned
@@ -182,19 +184,49 @@ def _votes(account: Mapping[str, Any]) -> list[dict[str, Any]]:
         return []
 
 
-def page(account: Mapping[str, Any]) -> str:
-    """Return the result of `explained` as plain text: one block for each part, then the sentence."""
+DEMAND = "Demand (* decides: the largest term, at most the smallest of those with <=)"
+
+
+def page(account: Mapping[str, Any], columns: int | None = None) -> str:
+    """Return the result of `explained` as plain text: one block for each part, then the sentence. `columns`: the width
+    at which the last column is wrapped (None: it is not).
+    """
     blocks = (
-        _block("Inputs", (_shown_input(entry) for entry in account["inputs"])),
+        _block("Inputs", (_shown_input(entry) for entry in account["inputs"]), columns),
+        _block(DEMAND, _demand(account), columns),
+        _block("Steps", (_shown_step(step) for step in account["steps"]), columns),
         _block(
-            "Demand per signal", ((vote["signal"], str(vote["tasks"]), vote["reason"]) for vote in account["votes"])
+            "Faults",
+            ((fault["signal"], fault["kind"], fault["reason"]) for fault in account.get("faults") or ()),
+            columns,
         ),
-        _block("Steps", (_shown_step(step) for step in account["steps"])),
-        _block("Faults", ((fault["signal"], fault["kind"], fault["reason"]) for fault in account.get("faults") or ())),
-        _block("Notices", ((notice["kind"], notice["text"]) for notice in account.get("notices") or ())),
-        _block("Target", [_target(account)]),
+        _block("Notices", ((notice["kind"], notice["text"]) for notice in account.get("notices") or ()), columns),
+        _block("Target", [_target(account)], columns),
     )
-    return "\n".join((*filter(None, blocks), printable(str(account["sentence"])))) + "\n"
+    sentence = printable(str(account["sentence"]))
+    shown = sentence if columns is None else textwrap.fill(sentence, columns, break_on_hyphens=False)
+    return "\n".join((*filter(None, blocks), shown)) + "\n"
+
+
+def _demand(account: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield each vote, and below it the terms from which it was computed if there are several."""
+    for vote in account["votes"]:
+        yield vote["signal"], str(vote["tasks"]), vote["reason"]
+        terms = [term for term in account.get("terms") or () if term["vote"] == vote["signal"]]
+        decides = binding(terms)
+        for term in terms if len(terms) > 1 else ():
+            mark = "*" if term is decides else " "
+            yield f"{mark} {term['name']}", f"{'<= ' if term.get('cap') else ''}{number(term['tasks'])}", term["reason"]
+
+
+def binding(terms: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Return the term that decided a vote, as `Vote.binding` does (None: there are none)."""
+    largest = max((term for term in terms if not term.get("cap")), key=_tasks_of, default=None)
+    cap = min((term for term in terms if term.get("cap")), key=_tasks_of, default=None)
+    return cap if largest is not None and cap is not None and _tasks_of(cap) < _tasks_of(largest) else largest
+
+
+_tasks_of = itemgetter("tasks")
 
 
 def _shown_input(entry: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -213,8 +245,24 @@ def _target(account: Mapping[str, Any]) -> tuple[str, ...]:
     return (f"{account['current']} -> {account['target']}", ", ".join(outcome))
 
 
-def _block(title: str, rows: Iterable[Sequence[str]]) -> str:
+LEAST_WIDTH = 24
+"""The least width of the last column; on a narrower terminal it is not wrapped."""
+
+
+def _block(title: str, rows: Iterable[Sequence[str]], columns: int | None) -> str:
     shown = [tuple(cell and printable(cell) for cell in map(str, row)) for row in rows]
     if not shown:
         return "" if title in {"Faults", "Notices"} else f"{title}\n  none\n"
-    return f"{title}\n" + "".join(f"  {line}\n" for line in aligned(shown).splitlines())
+    before = 2 + sum(max(map(len, column)) + 2 for column in list(zip(*shown, strict=True))[:-1])
+    lines = [line for row in shown for line in _wrapped(row, None if columns is None else columns - before)]
+    return f"{title}\n" + "".join(f"  {line}\n" for line in aligned(lines).splitlines())
+
+
+def _wrapped(row: Sequence[str], room: int | None) -> Iterator[Sequence[str]]:
+    """Yield the row, and the rest of its last cell in rows of their own."""
+    if room is None or room < LEAST_WIDTH:
+        yield row
+        return
+    first, *more = textwrap.wrap(row[-1], room, break_on_hyphens=False) or [""]
+    yield (*row[:-1], first)
+    yield from ((*("" for _ in row[:-1]), line) for line in more)

@@ -24,6 +24,7 @@ from autoscaler.core.rules.operator import _must_stay
 from autoscaler.core.rules.trust import CONTRADICTED_S, falls_back
 from autoscaler.core.signals import QUEUE_VOTES
 from autoscaler.situation import terms_of
+from tests.core.reader import computed
 
 World: TypeAlias = tuple[Policy, Memory, Observation]
 Law: TypeAlias = Callable[[World, Decision], None]
@@ -238,6 +239,23 @@ def the_demand_can_be_computed_from_the_terms(world: World, decision: Decision) 
     assert all(term["reason"] for terms in votes.values() for term in terms)
 
 
+def the_tasks_of_each_term_can_be_computed_from_its_words(world: World, decision: Decision) -> None:
+    """By a reader with a calculator, to the three digits that the words give."""
+    for vote in () if world[2].given is not None else decision.votes:
+        for term in vote.terms:
+            found = computed(term.reason)
+            assert found is not None, term.reason
+            assert found == pytest.approx(term.tasks, rel=0.02, abs=0.02), term.reason
+
+
+def the_sentence_names_the_term_that_decided(world: World, decision: Decision) -> None:
+    if decision.demand is None or world[2].given is not None:
+        return
+    highest = max(decision.votes, key=lambda vote: vote.load)
+    assert highest.binding.reason in sentence(world[0], decision, world[2])
+    assert highest.binding.tasks == pytest.approx(highest.load)
+
+
 def the_sentence_is_one_line_with_the_target(world: World, decision: Decision) -> None:
     text = sentence(world[0], decision, world[2])
     assert text.startswith("orders: ")
@@ -282,6 +300,8 @@ LAWS: tuple[Law, ...] = (
     scale_out_is_no_faster_than_the_ecs_launch_rate,
     the_steps_lead_from_the_demand_to_the_target_without_a_gap,
     the_sentence_is_one_line_with_the_target,
+    the_tasks_of_each_term_can_be_computed_from_its_words,
+    the_sentence_names_the_term_that_decided,
     the_demand_can_be_computed_from_the_terms,
     equal_inputs_give_equal_decisions,
 )

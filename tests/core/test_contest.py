@@ -22,6 +22,8 @@ from autoscaler.core.contest import (
     STOOD_S,
     WINDOW_S,
     Contest,
+    Drift,
+    Move,
 )
 from autoscaler.core.engine import decide
 from autoscaler.core.memory import NO_CONTEST, Memory
@@ -313,3 +315,62 @@ def test_the_account_counts_all_changes_and_names_the_last_count() -> None:
     once = NO_CONTEST.wrote(1, 0.0).drifted(-1, 1, 0.4)
     assert once.account == "desiredCount was changed by someone else 1 time in 0 seconds, last to 1"
     assert once.notice(0.4) is None
+
+
+def test_the_smallest_change_back_is_a_reversal() -> None:
+    contest = NO_CONTEST.drifted(1, 18, 0.0).wrote(-1, 5.0)
+    assert contest.last == Move(5.0, -1, own=True, reverses=True)
+    assert contest.drifted(1, 18, 10.0).drifts[-1].reverses
+
+
+def test_other_writers_that_reverse_each_other_after_a_pause_begin_no_longer_one() -> None:
+    contest = NO_CONTEST
+    for step in range(LEAST_REVERSALS):
+        contest = contest.wrote(23, 10.0 * step).drifted(-23, THERE, 10.0 * step + 5)
+    assert contest.pauses == 1
+    for step in range(10):
+        contest = contest.drifted(5 if step % 2 else -5, HERE, 200.0 + 10.0 * step)
+        assert contest.drifts[-1].reverses is (step > 0)
+    assert contest.pauses == 1
+
+
+def test_without_a_contest_nothing_is_paused_just_after_the_clock_began() -> None:
+    assert not NO_CONTEST.is_paused(0.0)
+    assert not NO_CONTEST.is_on(0.0)
+    assert Contest(pauses=1).notice(1.0) is None, "a recorded situation without the changes"
+
+
+REVERSED = (Drift(0.0, THERE, reverses=True),)
+
+
+@pytest.mark.parametrize(
+    ("contest", "until"),
+    [
+        (Contest(REVERSED * LEAST_REVERSALS), WINDOW_S),
+        (Contest(REVERSED, pauses=1, paused_at=0.0), FIRST_PAUSE_S + WINDOW_S),
+        (Contest(REVERSED, pauses=2, paused_at=0.0), 2 * FIRST_PAUSE_S + WINDOW_S),
+        (Contest((*REVERSED, Drift(500.0, THERE, reverses=True)), pauses=1, paused_at=0.0), 500.0 + WINDOW_S),
+        (
+            Contest((*REVERSED, Drift(500.0, THERE, reverses=False)), pauses=1, paused_at=0.0),
+            FIRST_PAUSE_S + WINDOW_S,
+        ),
+        (Contest(REVERSED * (LEAST_REVERSALS - 1)), -1.0),
+    ],
+)
+def test_a_contest_ends_a_window_after_the_newest_pause_or_reversal(contest: Contest, until: float) -> None:
+    assert contest.is_on(until - 0.001) is (until > 0)
+    assert not contest.is_on(until), "half-open"
+
+
+def test_the_notice_names_the_pause_or_the_repeated_scale_outs() -> None:
+    paused = Contest(REVERSED, pauses=2, paused_at=0.0).notice(30.0)
+    assert paused is not None
+    assert "pauses its writes for 120 s at a time" in paused
+    stood = Contest(REVERSED * LEAST_REVERSALS).notice(30.0)
+    assert stood is not None
+    assert "repeats its scale-outs" in stood
+
+
+@pytest.mark.parametrize(("lasted_s", "words"), [(59.0, "59 seconds"), (60.0, "1 minute"), (150.0, "2 minutes")])
+def test_the_account_gives_seconds_below_a_minute(lasted_s: float, words: str) -> None:
+    assert f"2 times in {words}" in Contest((*REVERSED, Drift(lasted_s, 5, reverses=False))).account

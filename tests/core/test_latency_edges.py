@@ -63,12 +63,27 @@ def test_messages_of_two_queues_are_due_in_the_order_of_their_deadlines(reverse:
     assert found.terms[0].tasks == pytest.approx(100 / (1 + 242 / 5))
 
 
-def test_the_horizon_of_each_term_is_stated() -> None:
-    """A poll of 10 s and a late start of 75 s, and for the next poll half a minute more."""
-    due, later, *_ = needed(regular((LATER, 40.0))).terms
+def test_the_words_of_a_term_give_the_due_time_and_the_receives() -> None:
+    """With a target of 300 s, 40 messages are overdue: due in 110 s. A poll of 10 s and a late start of 75 s are 85 s,
+    and the next poll plans half a minute more, with 97 % of the target: 10 messages that are due in 113.2 s.
+    """
+    due, later, *_ = needed(regular((170.0, 10.0), (LATER, 40.0)), latency_s=300.0, running=1).terms
     assert (due.reason, later.reason) == (
-        "to receive in time all messages that are due within 85 s",
-        "to receive in time all messages that are due within 115 s",
+        "to receive 40 messages within 110 s: the present 1 task can receive 23, each further task 13",
+        "to receive 50 messages within 113 s: the present 1 task can receive 23.6, each further task 13.6",
+    )
+
+
+@pytest.mark.parametrize(("age_s", "first_s"), [(100.0, 192.0), (181.0, 111.0)])
+def test_messages_that_can_wait_have_a_time_at_which_a_task_is_requested(age_s: float, first_s: float) -> None:
+    """292 s after they arrived, messages of a target of 300 s are due. A task is requested 110 s before: a start of
+    50 s and a minute to catch up.
+    """
+    found = needed(regular((age_s, 3.0)), latency_s=300.0)
+    assert found.load == 0
+    assert found.terms[-1].reason == (
+        f"3 messages can wait: the first is due in {first_s:.0f} s, and a task will be requested in about "
+        f"{first_s - 110:.0f} s"
     )
 
 

@@ -84,7 +84,7 @@ def test_a_rise_within_the_noise_keeps_the_present_count_during_the_warm_up_too(
     assert vote.load == 10.0
     assert [term.reason for term in vote.terms[1:3]] == [
         "it is not above 10 tasks by more than its noise",
-        "fewer tasks only after 900 s",
+        "fewer than 10 tasks only after 900 s",
     ]
 
 
@@ -99,8 +99,8 @@ def test_a_load_of_exactly_the_present_count_keeps_it_without_a_cap() -> None:
         ((20.0, 20.0), 4.0, "up to 4 tasks within 900 s"),
         ((40.0,), 8.0, "up to 8 tasks within 900 s"),
         ((20.0, 40.0, 20.0), 8.0, "up to 8 tasks within 900 s"),
-        ((46.0,), 10.0, "up to 9.2 tasks within 900 s"),
-        ((46.66,), 10.0, "up to 9.33 tasks within 900 s"),
+        ((46.0,), 10.0, "not fewer than 10 tasks: up to 9.2 tasks within 900 s"),
+        ((46.66,), 10.0, "not fewer than 10 tasks: up to 9.33 tasks within 900 s"),
     ],
 )
 def test_fewer_tasks_are_required_down_to_the_highest_load_of_the_window(
@@ -124,7 +124,7 @@ def test_fewer_tasks_are_required_down_to_the_highest_load_of_the_window(
 def test_fewer_tasks_are_required_only_after_a_whole_window_without_a_gap(memory: Memory, load: float) -> None:
     vote = cpu_vote(20.0, memory=memory)
     assert vote.load == load
-    assert (said(vote) == "fewer tasks only after 900 s") is (load == 10.0)
+    assert (said(vote) == "fewer than 10 tasks only after 900 s") is (load == 10.0)
 
 
 @pytest.mark.parametrize(("percent", "load"), [(0.0, 1.0), (5.0, 1.0), (60.0, 1.2)])

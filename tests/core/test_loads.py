@@ -101,7 +101,7 @@ def test_of_several_overdue_queues_the_highest_vote_counts(other: QueueReading, 
 
 def test_an_overdue_message_from_a_time_without_tasks_votes_0_with_a_reason() -> None:
     vote = decide(policy(), Memory(), seen(0, queues=(queue(50, oldest_age_s=60.0, oldest_tasks=0),))).votes[-1]
-    assert (vote.tasks, vote.reason) == (0, "the oldest message of q has waited 60 s of 60 s")
+    assert (vote.tasks, vote.reason) == (0, "the oldest message of q has waited 60 s of 60 s with 0 tasks")
 
 
 def test_votes_are_capped_at_the_tasks_that_the_messages_can_fill() -> None:

@@ -180,8 +180,9 @@ def test_the_sentence_names_the_highest_vote_the_rules_and_the_drain_time() -> N
     timed = replace(TIMED, paused=4, cpu_target_percent=50.0)
     world = seen(80, cpu=Utilization(10.0, NOW, 10))
     decision = decide(timed, Memory(), world)
-    work = "backlog 80, 0 in flight, 5 s each, latency target 60 s"
-    start = f"orders: 10 -> 4 tasks (min 0, max 100): {work}: 6 tasks required"
+    work = "backlog 80, 0 in flight, 5 s each (configured), latency target 60 s"
+    term = "5.71 to receive 80 messages in half of the latency target, or in the time left: 7 per slot, 2 per task"
+    start = f"orders: 10 -> 4 tasks (min 0, max 100): {work}: 6 tasks required, {term}"
     pause = "pause: 4 instead of 6 (paused at 4)"
     assert sentence(timed, decision) == f"{start}; {pause}"
     assert sentence(timed, decision, world) == f"{start}; {pause}; backlog empty after 50 s if no more messages arrive"

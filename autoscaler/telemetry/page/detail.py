@@ -8,6 +8,7 @@ from math import isinf
 from typing import Any
 
 from autoscaler import config
+from autoscaler.core.figures import number
 from autoscaler.core.knowledge import LEARNED, Estimate, Knowledge
 from autoscaler.core.model import Backlog
 from autoscaler.ports import Poll
@@ -126,7 +127,25 @@ _SHOWN = (*BRIEF_KEYS, "faults", "notices", "paused", "schedule")
 
 def _entry(wall: float, event: str | None, poll: Poll, faults: tuple[PollFault, ...]) -> dict[str, Any]:
     account = account_of(poll, faults, with_situation=False)
-    return {"ts": utc(wall), "wall": wall, "event": event, **{key: account[key] for key in _SHOWN}}
+    shown = {key: account[key] for key in _SHOWN}
+    return {"ts": utc(wall), "wall": wall, "event": event, **shown, "terms": list(_terms(poll))}
+
+
+def _terms(poll: Poll) -> Iterator[dict[str, Any]]:
+    """Yield the terms of each vote that has several: the demand can be computed from them. `decides`: the load of the
+    vote is this term.
+    """
+    for vote in () if poll.decision is None else poll.decision.votes:
+        decides = vote.binding
+        for term in vote.terms if len(vote.terms) > 1 else ():
+            yield {
+                "vote": vote.signal,
+                "name": term.name,
+                "tasks": number(term.tasks),
+                "reason": term.reason,
+                "cap": term.cap,
+                "decides": term is decides,
+            }
 
 
 def _unset(status: ServiceStatus) -> Iterator[config.Chosen]:

@@ -9,13 +9,24 @@ const outcome = one => OUTCOMES[one.outcome] ?? `failed: ${one.failure ?? named(
 
 export function walk(one) {
   if (one.target == null) return el('p', {class: 'note fault'}, one.failure ?? 'no decision');
-  const demand = one.demand == null ? step('demand', '–', 'no signal could be read') : step('demand', count(one.demand), reasonOf(one));
+  const demand = one.demand == null ? step('demand', '–', 'no signal could be read') : step('demand', count(one.demand), reasonOf(one), terms(one));
   const steps = one.steps.map(({rule, from, to, reason: why}) => step(named(rule), `${count(from)} → ${count(to)}`, why));
   const [, word] = VERDICTS[one.verdict];
   const change = one.verdict === 'hold' ? `stays at ${count(one.current)}` : `scale ${word} from ${count(one.current)}`;
   return el('ol', {class: 'walk'}, demand, ...steps, step('target', count(one.target), `${change}; ${outcome(one)}`));
 }
-const step = (rule, counts, why) => el('li', {}, el('span', {class: 'rule'}, rule), el('span', {class: 'counts'}, counts), el('span', {class: 'reason'}, why));
+const step = (rule, counts, why, more) => el('li', {}, el('span', {class: 'rule'}, rule), el('span', {class: 'counts'}, counts), el('span', {class: 'reason'}, why, more));
+
+// The terms of the demand. The one that decided is the largest, or the smallest limit if that is below it.
+function terms(one) {
+  if (!one.terms.length) return null;
+  const several = new Set(one.terms.map(term => term.vote)).size > 1;
+  const row = term => el('tr', {class: term.decides ? 'decides' : null},
+    el('th', {scope: 'row'}, several ? `${term.vote}: ${named(term.name)}` : named(term.name)),
+    el('td', {class: 'counts'}, `${term.cap ? '≤ ' : ''}${term.tasks}`),
+    el('td', {}, term.decides ? el('b', {}, 'decides: ') : null, term.reason));
+  return el('table', {class: 'terms', 'aria-label': 'Terms of the demand, in tasks'}, el('tbody', {}, ...one.terms.map(row)));
+}
 const reasonOf = one => one.votes.map(vote => one.votes.length > 1 ? `${vote.signal}: ${vote.reason}: ${several(vote.tasks, 'task')}` : vote.reason).join('; ');
 
 function notes(one) {

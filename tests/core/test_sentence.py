@@ -1,0 +1,48 @@
+"""The sentence of a decision: where a number comes from, and the latency targets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf
+from typing import Any
+
+import pytest
+
+from autoscaler.core.engine import decide
+from autoscaler.core.explain import sentence
+from autoscaler.core.knowledge import Estimate
+from autoscaler.core.memory import Memory
+from autoscaler.core.policy import QueuePolicy
+from tests.core.calm import policy, seen
+from tests.core.test_latency import known as knowledge
+
+
+@pytest.mark.parametrize(
+    ("known", "words"),
+    [
+        ({"processing_s": Estimate(5.0)}, "5 s each (assumed, nothing learned yet)"),
+        ({"processing_s": Estimate(5.0, 90.0)}, "5 s each (learned, confidence 90%)"),
+        (
+            {"processing_s": Estimate(5.0, 90.0), "slow_s": 6.0},
+            "6 s each (in the last minutes, learned, confidence 90%)",
+        ),
+        ({"processing_s": Estimate(5.0, inf)}, "5 s each (configured)"),
+        ({"holding_s": 300.0}, "300 s each (held longer than any before)"),
+    ],
+)
+def test_the_sentence_says_where_the_processing_time_comes_from(known: dict[str, Any], words: str) -> None:
+    world = replace(seen(80), knowledge=replace(knowledge(), **known))
+    unset = policy(backlog_per_task=None)
+    assert words in sentence(unset, decide(unset, Memory(), world))
+    assumed = replace(unset, processing_time_s=5.0)
+    if "nothing" in words:
+        assert "(configured, nothing learned yet)" in sentence(assumed, decide(assumed, Memory(), world))
+
+
+def test_the_sentence_gives_the_range_of_several_latency_targets() -> None:
+    several = policy(
+        backlog_per_task=None,
+        processing_time_s=5.0,
+        queues=(QueuePolicy("q", 60.0), QueuePolicy("slow", 600.0)),
+    )
+    assert "latency targets 60 s to 600 s: " in sentence(several, decide(several, Memory(), seen(80)))
