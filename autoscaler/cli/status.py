@@ -86,7 +86,8 @@ def _sentence(row: StatusRow) -> str:
     mark = f"({', '.join(marks)}) " if marks else ""
     reason = f" [{row.reason}]" if row.slo.value in {"missed", "at_risk"} else ""
     contest = "" if row.contest is None else f" [{row.contest}]"
-    return f"{mark}{row.sentence.removeprefix(f'{row.key}: ')}{reason}{contest}"
+    clearing = f" [{row.clearing}]" if reason and row.clearing else ""
+    return f"{mark}{row.sentence.removeprefix(f'{row.key}: ')}{reason}{clearing}{contest}"
 
 
 def _count(count: int | None) -> str:

@@ -38,6 +38,18 @@ def seconds(duration_s: float) -> str:
     return f"{number(duration_s)} s"
 
 
+def span(duration_s: float) -> str:
+    """Format a duration in the unit in which a person would give it: `90 s`, `62 min`, `3.2 h`, `2.5 days`.
+
+    From two units on in the larger one: 119 s, 2 min, 119 min, 2 h, 47.9 h, 2 days.
+    """
+    for unit, unit_s, most_s in (("s", 1.0, 120.0), ("min", 60.0, 7200.0)):
+        if round(duration_s / unit_s) * unit_s < most_s:
+            return f"{number(round(duration_s / unit_s))} {unit}"
+    hours = duration_s / 3600.0
+    return f"{number(hours)} h" if hours < 48 else f"{number(hours / 24)} days"
+
+
 def several(count: float, one: str, more: str | None = None) -> str:
     """Format a count with its noun: `1 task`, `2 tasks`, `0 tasks`. `more`: the plural, if it is not formed with an
     `s`.

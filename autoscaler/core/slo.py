@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from math import ceil
 
-from autoscaler.core.figures import seconds, several
+from autoscaler.core.figures import are, seconds, several
 from autoscaler.core.knowledge import Knowledge, QueueKnowledge, Regime
-from autoscaler.core.model import Backlog, Decision, Observation, Rule
+from autoscaler.core.model import Backlog, Decision, Fleet, Observation, Rule
 from autoscaler.core.policy import Policy
 
 A_MESSAGE = 0.5
@@ -17,15 +17,17 @@ HEADROOM_COVERS = 1.25
 the scorecard's traces, with 60 s and a start-up of 50 s, 0.001 % of the messages are late.
 """
 
+CAUSES = frozenset({Rule.STALLED_START, Rule.NO_PROGRESS, Rule.CONTESTED})
+"""Rules whose reason comes first: while they apply, no number of tasks meets the target, also not a higher maximum."""
+
+SET_IT = "set processing_time, or wait until it is learned"
+
 OBSTACLES = {
-    Rule.STALLED_START: "requested tasks do not start",
-    Rule.NO_PROGRESS: "more tasks do not complete more messages",
     Rule.LAUNCH_RATE: "the ECS launch rate is reached",
     Rule.RATE_LIMIT: "scale_out.limits allows no more",
     Rule.COOLDOWN: "scale_out.cooldown is not over",
     Rule.SHARED_CAP: "a cap that services share is used up",
     Rule.PAUSE: "scaling is paused",
-    Rule.CONTESTED: "another writer reverses the changes of the autoscaler",
     Rule.FIFO: "all message groups are in flight",
 }
 
@@ -42,16 +44,40 @@ def at_risk(policy: Policy, seen: Observation, decision: Decision) -> str | None
     if required.tasks <= decision.target:
         return (
             _from_zero(policy, seen.knowledge, decision)
-            or _overdue(policy, seen.knowledge)
+            or _overdue(policy, seen.knowledge, seen.fleet)
             or _slow_start(policy, seen.knowledge, decision)
         )
-    target = f"the latency target of {seconds(policy.shortest_latency_s)} requires {several(required.tasks, 'task')}"
-    if required.tasks > policy.max_tasks <= decision.target:
-        return f"{target}, max_tasks is {policy.max_tasks}: raise max_tasks or acceptable_latency"
+    return _too_few(policy, seen.fleet, seen.knowledge, decision, required.tasks)
+
+
+def _too_few(policy: Policy, fleet: Fleet, known: Knowledge, decision: Decision, tasks: int) -> str | None:
+    """Return why fewer tasks are requested than the `tasks` that the target requires: the cause that more tasks would
+    not remove first.
+    """
+    target = _required(policy, known, tasks)
+    for step in decision.steps:
+        if step.rule in CAUSES:
+            return f"{step.reason}; {target}"
+    if tasks > policy.max_tasks <= decision.target:
+        raising = "raise max_tasks or acceptable_latency" if _is_known(policy, known) else SET_IT
+        return f"{target}, max_tasks is {policy.max_tasks}: {raising}"
     obstacle = OBSTACLES.get(decision.rule) if decision.rule is not None else None
     if obstacle is None:
-        return _overdue(policy, seen.knowledge)
+        return _overdue(policy, known, fleet)
     return f"{target}, and only {decision.target} can run: {obstacle}"
+
+
+def _is_known(policy: Policy, known: Knowledge) -> bool:
+    """Whether the processing time is more than a guess."""
+    return known.processing_s.weight > 0 or policy.processing_time_s is not None
+
+
+def _required(policy: Policy, known: Knowledge, tasks: int) -> str:
+    """Return what the target requires. A number that follows from a guess is not stated."""
+    target = f"the latency target of {seconds(policy.shortest_latency_s)}"
+    if _is_known(policy, known):
+        return f"{target} requires {several(tasks, 'task')}"
+    return f"{target} requires more tasks, if a message takes {seconds(known.processing_s.value)} (assumed)"
 
 
 def refused(decision: Decision, why: str) -> str | None:
@@ -82,24 +108,32 @@ def _from_zero(policy: Policy, known: Knowledge, decision: Decision) -> str | No
     )
 
 
-def _overdue(policy: Policy, known: Knowledge) -> str | None:
+def _overdue(policy: Policy, known: Knowledge, fleet: Fleet) -> str | None:
     """Return that messages have waited longer than their latency target, with the reason as far as it is known."""
     for queue in known.queues:
         late = sum([messages for age_s, messages in queue.waiting if age_s > policy.latency_of(queue.name)])
         if late >= A_MESSAGE:
-            target = f"{several(ceil(late), 'message')} of {queue.name} waited longer than the latency target"
-            if known.bottleneck is not None:
-                limit = several(ceil(known.bottleneck), "task")
-                return f"{target}: above {limit}, more tasks complete no more messages; check what the workers wait for"
-            if known.groups is not None:
-                return f"{target}: they wait for earlier messages of their group; use more message groups"
-            if known.trial is not None:
-                limit = several(ceil(known.trial), "task")
-                return f"{target}: they waited long before the start; {limit} are tried first, to see if more help"
-            if known.regime is Regime.BATCH:
-                return f"{target}: messages take much longer than before; set processing_time if such batches are usual"
-            return f"{target}: the load or the processing time rose faster than tasks start"
+            waited = f"{several(ceil(late), 'message')} of {queue.name} waited longer than the latency target"
+            return f"{waited}: {_cause(known, fleet)}"
     return None
+
+
+def _cause(known: Knowledge, fleet: Fleet) -> str:
+    """Return why messages are late, as far as it is known: what more tasks would not remove first."""
+    missing = fleet.desired - fleet.running
+    if fleet.trouble is not None and missing > 0:
+        return f"{are(missing, 'task')} not running: {fleet.trouble.reason}"
+    if known.bottleneck is not None:
+        limit = several(ceil(known.bottleneck), "task")
+        return f"above {limit}, more tasks complete no more messages; check what the workers wait for"
+    if known.groups is not None:
+        return "they wait for earlier messages of their group; use more message groups"
+    if known.trial is not None:
+        limit = several(ceil(known.trial), "task")
+        return f"they waited long before the start; {limit} are tried first, to see if more help"
+    if known.regime is Regime.BATCH:
+        return "messages take much longer than before; set processing_time if such batches are usual"
+    return "the load or the processing time rose faster than tasks start"
 
 
 def _slow_start(policy: Policy, known: Knowledge, decision: Decision) -> str | None:

@@ -201,7 +201,7 @@ def page(account: Mapping[str, Any], columns: int | None = None) -> str:
             columns,
         ),
         _block("Notices", ((notice["kind"], notice["text"]) for notice in account.get("notices") or ()), columns),
-        _block("Target", [_target(account)], columns),
+        _block("Target", _target_rows(account), columns),
     )
     sentence = printable(str(account["sentence"]))
     shown = sentence if columns is None else textwrap.fill(sentence, columns, break_on_hyphens=False)
@@ -236,6 +236,12 @@ def _shown_input(entry: Mapping[str, Any]) -> tuple[str, str, str]:
 
 def _shown_step(step: Mapping[str, Any]) -> tuple[str, str, str]:
     return step["rule"], f"{step['from']} -> {step['to']}", step["reason"]
+
+
+def _target_rows(account: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    yield _target(account)
+    if account.get("clearing"):
+        yield "backlog", account["clearing"]["text"]
 
 
 def _target(account: Mapping[str, Any]) -> tuple[str, ...]:

@@ -43,6 +43,7 @@ class StatusRow(NamedTuple):
     acceptable_latency_s: float | None
     sentence: str
     contest: str | None = None
+    clearing: str | None = None
 
 
 CONTESTED = Rule.CONTESTED.value
@@ -102,6 +103,7 @@ def _row(service: Mapping[str, Any]) -> StatusRow:
         oldest_age_s=worst.get("oldest_age_s"),
         acceptable_latency_s=worst.get("acceptable_latency_s"),
         sentence=str(decision.get("sentence") or "not polled yet"),
+        clearing=(decision.get("clearing") or {}).get("text"),
         contest=next((str(each.get("text")) for each in service["notices"] if each.get("kind") == CONTESTED), None),
     )
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
+from math import isinf
 from typing import Any, NamedTuple
 
+from autoscaler.core.clearing import clearing, in_words
 from autoscaler.core.demand import read_signals
 from autoscaler.core.explain import sentence
 from autoscaler.core.memory import Memory
@@ -142,6 +144,7 @@ def account_of(poll: Poll, faults: tuple[PollFault, ...], *, with_situation: boo
         "schedule": poll.policy.schedule,
         "votes": _votes(poll),
         "ages_s": _ages_s(poll),
+        "clearing": clearing_of(poll),
         "notices": [notice_of(notice) for notice in poll.notices],
         "failure": poll.failure,
         "faults": [fault._asdict() for fault in faults],
@@ -151,6 +154,18 @@ def account_of(poll: Poll, faults: tuple[PollFault, ...], *, with_situation: boo
         "terms": [] if poll.decision is None or not with_situation else terms_of(poll.decision),
         "situation": encode(poll.policy, seen, poll.memory) if with_situation and seen is not None else None,
     }
+
+
+def clearing_of(poll: Poll) -> dict[str, Any] | None:
+    """Return how long it takes to clear the backlog, in words and as numbers (`seconds` None: never). None: no message
+    waits, or nothing is estimated.
+    """
+    if poll.observation is None or poll.decision is None or poll.observation.knowledge is None:
+        return None
+    times = clearing(poll.observation, poll.decision)
+    text = in_words(poll.observation.knowledge, times)
+    at = [{"tasks": each.tasks, "seconds": None if isinf(each.seconds) else round(each.seconds, 1)} for each in times]
+    return None if text is None else {"text": text, "at": at}
 
 
 def _next_poll(pace: Pace | None) -> dict[str, Any] | None:

@@ -124,6 +124,15 @@ def _latency() -> Iterator[Family[ScrapeView]]:
         samples.expected_waits,
     )
     yield Family(
+        "autoscaler_time_to_clear_seconds",
+        "Time until the present backlog is received with the target task count, while messages go on arriving; "
+        "infinite if more arrive than are received. 0 if no message waits. No sample if no task is to run.",
+        "seconds",
+        (),
+        samples.times_to_clear,
+        stability=Stability.BETA,
+    )
+    yield Family(
         "autoscaler_messages_total",
         "Messages received by workers, estimated from the queues' counts.",
         "messages",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import isinf
 from typing import TypeAlias
 
+from autoscaler.core.clearing import clearing, has_backlog
 from autoscaler.core.knowledge import Estimate, Knowledge
 from autoscaler.core.model import Backlog, Rule, Verdict
 from autoscaler.core.policy import Mode, Pause
@@ -171,6 +172,15 @@ def expected_waits(view: ScrapeView) -> Samples:
     poll = view.status.poll
     wait_s = None if poll is None or poll.observation is None else expected_wait_s(poll.observation)
     return [] if wait_s is None else [((), wait_s)]
+
+
+def times_to_clear(view: ScrapeView) -> Samples:
+    poll = view.status.poll
+    if poll is None or poll.observation is None or poll.decision is None or poll.observation.knowledge is None:
+        return []
+    if not has_backlog(poll.observation.knowledge):
+        return [((), 0.0)]
+    return [((), each.seconds) for each in clearing(poll.observation, poll.decision)[:1]]
 
 
 def received_messages(view: ScrapeView) -> Samples:

@@ -142,6 +142,7 @@ BRIEF_KEYS = (
     "sentence",
     "failure",
     "next_poll",
+    "clearing",
 )
 """The keys of a decision that is returned without its situation."""
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Regime, TimedCount
-from autoscaler.core.model import Backlog, DecisionStep, Fleet, Missing, Observation, QueueReading, Rule
-from autoscaler.core.slo import OBSTACLES, at_risk, expected_wait_s, oldest_ages_s
+from autoscaler.core.model import Backlog, DecisionStep, Fleet, Missing, Observation, QueueReading, Rule, Trouble
+from autoscaler.core.slo import CAUSES, OBSTACLES, at_risk, expected_wait_s, oldest_ages_s
 from tests.core.calm import NOW
 from tests.core.test_latency import known, policy
 from tests.core.test_slo import decided, seen
@@ -111,7 +111,7 @@ def limited(required: int, target: int, rule: Rule | None, *, max_tasks: int = 1
 
 def test_a_rule_that_limits_the_tasks_is_an_obstacle_and_max_tasks_is_one_only_if_it_is_reached() -> None:
     assert limited(9, 9, Rule.RATE_LIMIT) is None
-    rules = (Rule.STALLED_START, Rule.NO_PROGRESS, Rule.LAUNCH_RATE, Rule.RATE_LIMIT, Rule.COOLDOWN, Rule.SHARED_CAP)
+    rules = (Rule.LAUNCH_RATE, Rule.RATE_LIMIT, Rule.COOLDOWN, Rule.SHARED_CAP)
     for rule in (*rules, Rule.PAUSE, Rule.FIFO):
         words = OBSTACLES[rule]
         assert limited(9, 8, rule) == f"the latency target of 60 s requires 9 tasks, and only 8 can run: {words}"
@@ -125,6 +125,37 @@ def test_a_rule_that_limits_the_tasks_is_an_obstacle_and_max_tasks_is_one_only_i
     assert limited(9, 7, Rule.PAUSE, max_tasks=8) == (
         "the latency target of 60 s requires 9 tasks, and only 7 can run: scaling is paused"
     )
+
+
+@pytest.mark.parametrize("rule", sorted(CAUSES))
+def test_what_more_tasks_would_not_remove_comes_first(rule: Rule) -> None:
+    """Also at the maximum: to raise it would start no task."""
+    words = "the rule's reason; the latency target of 60 s requires 9 tasks"
+    assert limited(9, 8, rule) == words
+    assert limited(9, 8, rule, max_tasks=8) == words
+
+
+def test_a_number_that_follows_from_a_guess_is_not_stated() -> None:
+    guessed = replace(known((50.0, 600.0)), processing_s=Estimate(5.0))
+    observation = seen(guessed, 600, 5)
+    _, decision = decided(policy(), observation)
+    at_most = replace(decision, target=5)
+    assert at_risk(policy(max_tasks=5), observation, at_most) == (
+        "the latency target of 60 s requires more tasks, if a message takes 5 s (assumed), max_tasks is 5: set "
+        "processing_time, or wait until it is learned"
+    )
+    configured = at_risk(policy(max_tasks=5, processing_time_s=5.0), observation, at_most)
+    assert configured is not None
+    assert "raise max_tasks" in configured
+
+
+@pytest.mark.parametrize(("running", "words"), [(4, "1 task is not running: no capacity"), (5, "rose faster")])
+def test_late_messages_of_tasks_that_do_not_start_are_attributed_to_that(running: int, words: str) -> None:
+    observation = seen(known((90.0, 2.0)), 2, 5)
+    trouble = Trouble("no capacity", NOW)
+    stuck = replace(observation, fleet=replace(observation.fleet, running=running, trouble=trouble))
+    _, decision = decided(policy(), stuck)
+    assert words in (at_risk(policy(), stuck, replace(decision, target=1000, current=5)) or "")
 
 
 @pytest.mark.parametrize("target", [0, 8, 9, 12])

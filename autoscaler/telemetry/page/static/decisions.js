@@ -34,6 +34,7 @@ function notes(one) {
   return [
     ...one.faults.map(fault => el('p', {class: 'note fault'}, `${fault.signal}: ${fault.reason}`)),
     ...one.notices.map(notice => el('p', {class: 'note fault'}, notice.text)),
+    one.clearing && el('p', {class: 'note'}, one.clearing.text),
     one.schedule && el('p', {class: 'note'}, `min and max tasks from schedule ${one.schedule}`),
     ages.length && el('p', {class: 'note'}, `sample age: ${ages.join(', ')}`),
   ].filter(Boolean);
