@@ -52,10 +52,8 @@ LATE_AT_MOST_RATIO = 2.0
 
 NO_PAST = Memory()
 
-BACKLOG_IN_TIME = (
-    "to receive {0} messages in half of the latency target, or in the time left: {1} per slot, {2} per task"
-)
-HELD_NOW = "for the {0} messages in flight, {1} per task"
+BACKLOG_IN_TIME = "to receive {0} in half of the latency target, or in the time left: {1} per slot, {2} per task"
+HELD_NOW = "for the {0} in flight, {1} per task"
 
 RECENT_RATIO = 1.05
 """A recent processing time that is longer than the learned one by this factor is named as such."""
@@ -67,9 +65,9 @@ _NOTHING = "no more than the present {0}: nothing is visible and nothing arrives
 _UTILIZATION = "{0} was at {1} % on {2}, target {3} %"
 _METRIC = "{0} was {1} on {2}, target {3}"
 _NOT_FEWER = "not fewer than {0}: up to {1} within {2}"
-_CHANGED = "; the count changed in it: at least {0} tasks"
-_PLANNED = "; with its slope and noise {0} tasks"
-_LEAST = "; at least {0} tasks"
+_CHANGED = "; the count changed in it: at least {0}"
+_PLANNED = "; with its slope and noise {0}"
+_LEAST = "; at least {0}"
 _PER_TASK = "{0} is {1}, target {2} per task"
 
 
@@ -223,8 +221,8 @@ def _latency_vote(policy: Policy, processing_s: float, known: Known, work: Work,
     messages, slots = work.counted, policy.task_concurrency
     receives = messages / clearing if clearing else 0.0
     terms = (
-        Term("backlog", clearing / slots, BACKLOG_IN_TIME, (messages, receives, slots)),
-        Term("in_flight", busy, HELD_NOW, (work.held * policy.count_in_flight, slots)),
+        Term("backlog", clearing / slots, BACKLOG_IN_TIME, (Several(messages, "message"), receives, slots)),
+        Term("in_flight", busy, HELD_NOW, (Several(work.held * policy.count_in_flight, "message"), slots)),
     )
     return Vote(
         "latency",
@@ -307,7 +305,7 @@ def _measured_term(load: TargetLoad, found: LoadRequirement, wording: str) -> Te
     ):
         if changes:
             wording += words.format("{" + str(len(facts)) + "}")
-            facts.append(tasks)
+            facts.append(Several(tasks, "task"))
     return Term(load.name, required, wording, tuple(facts), parts=parts)
 
 

@@ -77,8 +77,8 @@ PROBE_RATIO = 0.85
 again and again. Either messages begin to wait, which shows the throughput, or fewer tasks are enough.
 """
 
-SPENT_LATE = "to receive {0} messages within {1} s: the present {2} can receive {3}, each further task {4}"
-SPENT_EARLY = "to receive {0} messages within {1} s: the present {2} can receive {3}"
+SPENT_LATE = "to receive {0} within {1} s: the present {2} can receive {3}, each further task {4}"
+SPENT_EARLY = "to receive {0} within {1} s: the present {2} can receive {3}"
 NOT_DUE = "no message is due within {0} s"
 """The reasons of a term that follows from due times. The number of tasks can be computed from the five values: the
 present tasks + (messages - received) / those of a further task, or in proportion if the present ones can receive more.
@@ -89,10 +89,10 @@ STANDING = (
     "for half of the load, {0}, and a standing backlog in one latency target, {1}: it has waited half of it for minutes"
 )
 EASE = "; half of the latency is then unused"
-LOAD = "for arrivals of {0} messages/s x {1} s / {2} per task = {3}, and {4} of headroom"
+LOAD = "for arrivals of {0}/s x {1} s / {2} per task = {3}, and {4} of headroom"
 LITTLE = "a load of {0} tasks is less than half a task: its messages can wait for a start-up"
-LASTING = "for arrivals of {0} messages/s over a third of the latency x {1} s / {2} per task = {3}"
-FEW = "with a slot for each of {0} messages at {1} per task, and {2} spare tasks"
+LASTING = "for arrivals of {0}/s over a third of the latency x {1} s / {2} per task = {3}"
+FEW = "with a slot for each of {0} at {1} per task, and {2} spare tasks"
 PRESENT = "{0} can meet the latency target; up to {1} would be kept, but none is added"
 ENOUGH = "no more than the present {0}"
 WAITS = "{0} can wait: the first is due in {1} s, and a task will be requested in about {2} s"
@@ -180,7 +180,9 @@ def _required(policy: Policy, known: Knowledge, work: Work, running: int, curren
     eased = _needed(plan, latencies, EASE_RATIO, max(EASE_RATIO * longest_s + EASED_FOR_S, in_time_s))
     spare = work.messages / plan.slots + SPARE_TASKS if latency_s >= in_time_s else inf
     terms = tuple(
-        term if term.tasks <= spare else Term(term.name, spare, FEW, (work.messages, plan.slots, SPARE_TASKS))
+        term
+        if term.tasks <= spare
+        else Term(term.name, spare, FEW, (Several(work.messages, "message"), plan.slots, SPARE_TASKS))
         for term in (eased.term("ease", plan, EASE), *_loads(known, latency_s))
     )
     largest = max((due, *terms), key=_TASKS).tasks
@@ -206,7 +208,7 @@ def _present(current: int, largest: float, waiting: int, first_s: float, ahead_s
 def _loads(known: Knowledge, latency_s: float) -> tuple[Term, Term]:
     """Return the tasks that the recent and the lasting arrivals keep busy, the first with headroom."""
     per_task, message_s = known.concurrency.value, known.slow_s / known.concurrency.value
-    lasting = (known.lasting_load / message_s, known.slow_s, per_task, known.lasting_load)
+    lasting = (Several(known.lasting_load / message_s, "message"), known.slow_s, per_task, known.lasting_load)
     return (
         _load(known, latency_s, message_s),
         Term("lasting_load", known.lasting_load, LASTING, lasting),
@@ -217,7 +219,7 @@ def _load(known: Knowledge, latency_s: float, message_s: float) -> Term:
     if known.load <= SMALL_LOAD:
         return Term("load", 0.0, LITTLE, (known.load,))
     headroom = _headroom(known, latency_s)
-    facts = (known.load / message_s, known.slow_s, known.concurrency.value, known.load, headroom)
+    facts = (Several(known.load / message_s, "message"), known.slow_s, known.concurrency.value, known.load, headroom)
     return Term("load", known.load + headroom, LOAD, facts, parts=(("arrivals", known.load), ("headroom", headroom)))
 
 
@@ -283,7 +285,7 @@ class _Needed(NamedTuple):
     def term(self, name: str, plan: _Plan, more: str = "") -> Term:
         if not self.tasks:
             return Term(name, 0.0, NOT_DUE, (self.horizon_s,))
-        facts = (self.messages, self.due_s, Several(plan.tasks, "task"), self.received)
+        facts = (Several(self.messages, "message"), self.due_s, Several(plan.tasks, "task"), self.received)
         if self.messages <= self.received:
             return Term(name, self.tasks, SPENT_EARLY + more, facts)
         each = plan.slots * (1 + (self.due_s - plan.start_s) / plan.slot_s)
