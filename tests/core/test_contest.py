@@ -281,6 +281,17 @@ def test_one_pause_holds_both_directions_and_a_count_out_of_bounds() -> None:
             assert decide(bounds, replace(memory, expected=desired), seen).verdict is Verdict.HOLD
 
 
+def test_the_rule_states_for_how_long_nothing_is_written() -> None:
+    """The fourth reversal at 35 s begins a pause of 60 s; 5 s later, 55 s are left."""
+    contest = Contest()
+    for step in range(LEAST_REVERSALS):
+        contest = contest.wrote(23, 10.0 * step).drifted(-23, THERE, 10.0 * step + 5)
+    seen = Observation(40.0, Fleet(THERE, THERE, 0, 40.0), (QueueReading("q", Backlog(400, 0, 0, 40.0)),))
+    decision = decide(ACTIVE, Memory(contest=contest, expected=THERE), seen)
+    assert decision.steps[-1].rule is Rule.CONTESTED
+    assert decision.steps[-1].reason.endswith("no change for the next 55 s, because two writers undo each other")
+
+
 def test_a_gap_keeps_the_contest_a_restart_and_shadow_have_none() -> None:
     world = Writers()
     world.run(every(10.0, 60.0), lambda _now, _desired: THERE)

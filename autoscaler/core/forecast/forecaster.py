@@ -185,7 +185,7 @@ class Forecaster:
             self._advance(np.where(long[block], yesterday, held[block]), known[block], end)
 
     def _newest_root(self) -> float:
-        return float(self._history.recent(np.array([self._history.newest]))[0])
+        return float(self._history.recent(np.array([self._history.newest])).item())
 
     def _advance(self, roots: Floats, known: Flags, end: int) -> None:
         """Add the minutes after the newest, at most `LONGEST`; `end` is the last one of all that are added at once."""

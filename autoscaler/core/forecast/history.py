@@ -44,7 +44,7 @@ _SILENT: Final = np.zeros(SPAN, np.uint8)
 class WeekHistory:
     """The roots of the newest week's minutes, without gaps: unknown minutes are filled when they are written."""
 
-    __slots__ = ("_codes", "_peaks", "_recent", "_usual", "_usual_until", "began", "first_root", "newest")
+    __slots__ = ("_codes", "_peaks", "_recent", "_usual", "began", "first_root", "newest")
 
     def __init__(self) -> None:
         self.began: int | None = None
@@ -54,7 +54,7 @@ class WeekHistory:
         self._recent = np.zeros(RECENT)
         self._codes = _SILENT
         self._peaks = np.zeros(HOURS, np.float32)
-        self._usual, self._usual_until = 0.0, -1
+        self._usual: tuple[int, float] | None = None
 
     @property
     def age(self) -> int:
@@ -81,7 +81,7 @@ class WeekHistory:
         """Reset the history to one known minute; all minutes before it get the same value."""
         self.began = self.newest = minute
         self.first_root = root
-        self._usual_until = -1
+        self._usual = None
         self._recent[:] = root
         self._code()
 
@@ -112,11 +112,10 @@ class WeekHistory:
         """The mean count of the newest day of complete hours, computed once an hour. Before the first known minute it
         is that minute's.
         """
-        if self._usual_until != self.coded_until:
-            self._usual_until = self.coded_until
+        if self._usual is None or self._usual[0] != self.coded_until:
             roots = self.coded(self.coded_until - DAY + np.arange(DAY))
-            self._usual = float(np.mean(roots * roots))
-        return self._usual
+            self._usual = self.coded_until, float(np.mean(roots * roots))
+        return self._usual[1]
 
     def _code(self) -> None:
         """Encode an hour as bytes when its last minute is there."""
