@@ -5,6 +5,7 @@ Pure. The log line and the API entry have the same account, so either can be rep
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from enum import StrEnum
 from math import isinf
@@ -74,6 +75,16 @@ def _faults(poll: Poll) -> Iterator[PollFault]:
         yield PollFault(name, gap.kind, gap.reason)
     if poll.failure is not None:
         yield PollFault(WRITE, poll.outcome, poll.failure)
+
+
+_PLACE = re.compile(r".{1,2000}? in [a-z]{2}[a-z-]*-[0-9]+: ")
+"""The beginning of an error: which resources, in which Region. One call reads several services, so it names others."""
+
+
+def cause_of(reason: str) -> str:
+    """Return an error without the names of its resources: the same for all services that one outage affects."""
+    found = _PLACE.match(reason)
+    return reason if found is None else reason[found.end() :]
 
 
 def is_served(poll: Poll, faults: tuple[PollFault, ...]) -> bool:
@@ -206,7 +217,7 @@ def _decision(poll: Poll) -> dict[str, Any]:
 def sentence_of(poll: Poll) -> str:
     """Return the poll in one sentence, also if there was no decision."""
     if poll.decision is None:
-        return f"{poll.service.key}: no decision: {poll.failure or 'the service could not be read'}"
+        return f"{poll.service.key}: no decision: {cause_of(poll.failure or 'the service could not be read')}"
     return sentence(poll.policy, poll.decision)
 
 

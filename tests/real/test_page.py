@@ -142,6 +142,35 @@ async def test_the_list_begins_with_the_slo_summary_and_the_worst_services(
         await tab.until("document.getElementById('line').textContent === 'live'")
 
 
+SILENCE = "ecs:DescribeServices did not answer within 3 s"
+
+
+async def test_an_outage_is_the_headline_with_its_cause_and_no_row_names_another_service(tmp_path: Path) -> None:
+    """One call reads ten services, and its error names them all."""
+    desk = JournalDesk()
+    every = ", ".join(f"the service prod/service-{number}" for number in range(10))
+    for number in range(10):
+        service = ServiceRef(f"service-{number}", "prod", f"service-{number}")
+        poll = decided(seen(), service=service)
+        if number < 7:
+            reason = f"{every} in eu-west-1: {SILENCE}; check the network"
+            poll = unread(reason, "unavailable", service=service)
+        desk.record(poll)
+    async with shown(desk, "/", tmp_path) as tab:
+        assert await text(tab, "h1") == f"7 of 10 services cannot be read: {SILENCE}"
+        assert await tab.value("document.title") == "? 7 unread · autoscaler"
+        assert await tab.value("document.getElementById('causes').hidden")
+        rows = await tab.value("[...document.querySelectorAll('tbody tr')].map(row => row.textContent)")
+        assert all(row.count("service-") == row.count(row[:9]) for row in rows)
+        last = ServiceRef("service-9", "prod", "service-9")
+        desk.record(
+            unread("the service in eu-west-1: ecs:DescribeServices was denied; grant it", "denied", service=last), 2
+        )
+        await tab.until("document.querySelector('h1').textContent.endsWith('2 causes')")
+        causes = await tab.value("[...document.querySelectorAll('#causes li')].map(cause => cause.textContent)")
+        assert causes == [f"7 services: {SILENCE}", "1 service: ecs:DescribeServices was denied"]
+
+
 async def test_sorting_and_filters_of_the_list_are_stored_in_the_url(
     played: tuple[JournalDesk, list[Played]], tmp_path: Path
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from autoscaler.core.model import Backlog, Missing, QueueReading
 from autoscaler.ports import ServiceRef
+from autoscaler.telemetry.account import cause_of
 from autoscaler.telemetry.page import rows as module
 from autoscaler.telemetry.page.rows import Rows, row_of
 from tests.telemetry.polls import JournalDesk, decided, holding, policy_of, scaling_out, seen, unread
@@ -123,6 +124,31 @@ def test_unknown_values_of_a_service_are_null() -> None:
     row = row_of(desk.store.statuses()[0])
     assert [row[name] for name in ("waiting", "in_flight", "oldest_s", "desired", "running", "verdict")] == [None] * 6
     assert row["sentence"] == "orders: no decision: prod/orders-worker does not exist"
+
+
+@pytest.mark.parametrize(
+    ("reason", "cause"),
+    [
+        ("prod/a, prod/b in eu-west-1: ecs:DescribeServices timed out; check", "ecs:DescribeServices timed out; check"),
+        (
+            "the queue a in us-gov-west-1: sqs:GetQueueAttributes: x in eu-west-1: y",
+            "sqs:GetQueueAttributes: x in eu-west-1: y",
+        ),
+        ("prod/a does not exist; check the Region", "prod/a does not exist; check the Region"),
+        ("took longer than 5 s in total: it is tried again", "took longer than 5 s in total: it is tried again"),
+        ("", ""),
+    ],
+)
+def test_the_cause_of_an_error_names_no_resource(reason: str, cause: str) -> None:
+    assert cause_of(reason) == cause
+
+
+def test_a_service_that_cannot_be_read_has_a_cause_without_the_remedy() -> None:
+    desk, _ = watched(unread("prod/a, prod/b in eu-west-1: ecs:DescribeServices timed out; check the network"))
+    row = row_of(desk.store.statuses()[0])
+    assert (row["unread"], row["polled"]) == ("ecs:DescribeServices timed out", True)
+    assert row["sentence"] == "orders: no decision: ecs:DescribeServices timed out; check the network"
+    assert row_of(watched(decided(seen()))[0].store.statuses()[0])["unread"] is None
 
 
 def test_the_sum_over_queues_is_known_only_if_each_was_read() -> None:

@@ -10,12 +10,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from autoscaler.telemetry.account import counts_of, sentence_of
+from autoscaler.telemetry.account import cause_of, counts_of, sentence_of
 from autoscaler.telemetry.logs import as_json
 from autoscaler.telemetry.status_store import (
     MOST_SERVICES_WITH_HISTORY,
     SILENT,
     ServiceStatus,
+    SloStatus,
     StatusStore,
     oldest_ages_s,
 )
@@ -38,7 +39,9 @@ def row_of(status: ServiceStatus, silent_s: float | None = None) -> dict[str, An
         "cluster": service.cluster,
         "region": service.region,
         "slo": slo.status.value,
-        "reason": slo.reason,
+        "reason": cause_of(slo.reason),
+        "polled": poll is not None,
+        "unread": None if slo.status is not SloStatus.UNKNOWN else cause_of(slo.reason).partition("; ")[0],
         "latency_s": policy.shortest_latency_s if policy.queues else None,
         "oldest_s": _oldest_s(status),
         **_messages(status),
