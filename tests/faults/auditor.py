@@ -72,7 +72,6 @@ class Auditor:
     def started(self, now: float, *, intact_file: bool) -> None:
         """A daemon starts. `intact_file`: the settings file is as the operator wants it."""
         self.doubtful_file = not intact_file
-        self.removals.clear()
         for ledger in self.ledgers.values():
             ledger.restart(now)
 
@@ -297,7 +296,7 @@ class Auditor:
             self.found("S4", ledger.spec.key, now, f"scaled in to {tasks}, and {read[1]} tasks are protected")
 
     def _check_fleet_cap(self, key: str, now: float) -> None:
-        """S11, for one daemon: a successor does not know what was removed before its start."""
+        """S11, also across restarts: the tasks that a daemon and its successors removed."""
         if len(self.ledgers) < 2:
             return
         removed, cap, most = self.fleet_cap(now)
@@ -307,14 +306,14 @@ class Auditor:
             )
 
     def fleet_cap(self, now: float) -> tuple[int, int, int]:
-        """Return the tasks that this daemon removed in the window, how many it may remove, and the most tasks of all
+        """Return the tasks that the daemon removed in the window, how many it may remove, and the most tasks of all
         services in that time.
         """
         self.removals = [each for each in self.removals if each[0] > now - CAP_WINDOW_S]
         removed = sum(tasks for _, tasks in self.removals)
         times = [now - CAP_WINDOW_S - SETTLED_S, *(at for one in self.ledgers.values() for at, _ in one.desired)]
         lately = [at for at in times if at >= now - CAP_WINDOW_S - SETTLED_S]
-        most = max(sum(one.highest_until(at) for one in self.ledgers.values()) for at in lately)
+        most = max(sum(one.desired_at(at) for one in self.ledgers.values()) for at in lately)
         return removed, -int(-CAP_RATIO * most // 1), most
 
     def found(self, guarantee: str, service: str, now: float, text: str) -> None:

@@ -102,8 +102,8 @@ GUARANTEES: tuple[Guarantee, ...] = (
     Guarantee(
         "S11",
         "Queues that read zero at once do not stop the fleet.",
-        "The tasks that one daemon removed within 300 s are at most half of the most tasks that all services had in "
-        "that time and the 40 s before it. A removed task counts for 18 s more, because the answer may be lost.",
+        "The tasks that the daemon removed within 300 s, also before a restart, are at most half of the most tasks "
+        "that all services had in that time and the 40 s before it.",
         elsewhere="tests/control/test_admission.py",
     ),
     Guarantee(

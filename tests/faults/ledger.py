@@ -112,13 +112,6 @@ class ServiceLedger:
     def desired_at(self, then: float) -> int:
         return next((tasks for at, tasks in reversed(self.desired) if at <= then), self.desired[0][1])
 
-    def highest_until(self, then: float) -> int:
-        """Return the highest true count of the `RACE_S` before a time: a daemon may not yet know of a removal, if the
-        answer to its request was lost.
-        """
-        lately = [tasks for at, tasks in self.desired if then - RACE_S < at <= then]
-        return max([self.desired_at(then - RACE_S), *lately])
-
     def specs(self, now: float) -> list[ServiceSpec]:
         """Return the settings that can be in force: those written in the last `SETTLED_S`, and those before them."""
         found = []
