@@ -282,7 +282,7 @@ def test_a_response_that_is_not_newer_proves_nothing_and_a_different_count_is_in
     assert isinstance(answers.read(100.0, 8, BEFORE), Fleet)
     assert answers.belief.possible == (18,)
     answers.read(100.0 + DOUBT_S, 8, BEFORE)
-    assert answers.belief.possible == ()
+    assert not answers.belief.possible
 
 
 def test_a_count_of_another_writer_after_the_last_write_is_known_at_once() -> None:
@@ -290,7 +290,7 @@ def test_a_count_of_another_writer_after_the_last_write_is_known_at_once() -> No
     answers.read(0.0, 8, BEFORE)
     answers.write(10.0, 18, AFTER)
     assert isinstance(answers.read(20.0, 5, AFTER._replace(updated=201.0)), Fleet)
-    assert answers.belief.possible == ()
+    assert not answers.belief.possible
     assert not answers.belief.is_own
 
 
