@@ -181,11 +181,18 @@ class _Program:
             streams = (self._process.stdout, "output"), (self._process.stderr, "error output")
             output, errors = await asyncio.gather(*(_bounded(stream, what) for stream, what in streams))
             await self._process.wait()
+        except CredentialRetrievalError:
+            self._end()
+            await self._process.wait()
+            raise
         finally:
-            with suppress(ProcessLookupError):  # it has ended
-                # ends it, and closes its pipes: a program that it started can hold them open
-                self._process._transport.close()  # noqa: SLF001 # there is no public name for it
+            self._end()
         return output, errors
+
+    def _end(self) -> None:
+        """End the program, and close its pipes: a program that it started can hold them open."""
+        with suppress(ProcessLookupError):  # it has ended
+            self._process._transport.close()  # noqa: SLF001 # there is no public name for it
 
 
 async def _bounded(stream: asyncio.StreamReader, what: str) -> bytes:
