@@ -141,7 +141,7 @@ def test_a_removal_that_is_confirmed_late_does_not_keep_an_old_count_of_all_task
     desk.now += 200
     desk.admission.observe("a", 9)
     desk.now += WINDOW_S - 200
-    assert desk.request("a", 0).target == 1, "50 % of the 20 tasks of the last window, one of which was the first"
+    assert desk.request("a", 0).target == 1, "50 % of the 20 tasks of the last window; one was removed before"
 
 
 @pytest.mark.parametrize("percent", [1, 50, 99])
