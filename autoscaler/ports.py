@@ -20,6 +20,7 @@ from autoscaler.core.model import (
     Missing,
     Observation,
     PastMinute,
+    Revision,
     StopTimeout,
     Utilization,
 )
@@ -250,8 +251,8 @@ class FleetPort(Protocol):
         default of 30 s for a container without one. It never changes, so it is read once, after all other readings.
         """
 
-    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> bool:
-        """Set the desired count. Return True if ECS accepted it, and False if no call was made (shadow).
+    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> Revision | None:
+        """Set the desired count. Return how new ECS's response is, and None if no call was made (shadow).
 
         `more`: the number of tasks that a scale-out adds. The rate limiter gives larger scale-outs priority. Raises
         `AutoscalerError` if it is not certain that ECS accepted the change.

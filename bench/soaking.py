@@ -20,7 +20,7 @@ from zlib import crc32
 from autoscaler.config import Config, LogFormat, LogLevel, ServiceConfig
 from autoscaler.control.admission import Admission
 from autoscaler.control.supervisor import ReadBudget, Supervisor
-from autoscaler.core.model import Backlog, Fleet, Measurement, Missing, PastMinute, StopTimeout, Utilization
+from autoscaler.core.model import Backlog, Fleet, Measurement, Missing, PastMinute, Revision, StopTimeout, Utilization
 from autoscaler.core.policy import Mode, Policy, QueuePolicy
 from autoscaler.ports import LiveTasks, MetricRequest, Ports, QueueMinute, QueueRef, ServiceRef, Urgency
 from autoscaler.telemetry import LoggedJournal, Metrics, StatusStore
@@ -71,9 +71,9 @@ class Region:
         count = self.desired.get(service.service, 0)
         return Fleet(count, count, 0, now())
 
-    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> bool:
+    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> Revision | None:
         self.desired[service.service] = tasks
-        return True
+        return Revision()
 
     async def protected(self, service: ServiceRef) -> int | Missing:
         return 0

@@ -82,8 +82,8 @@ class EcsFleets:
         except AutoscalerError as fault:
             return missing(fault)
 
-    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> bool:
-        """Set the desired count. True: ECS accepted `tasks`. Sends only cluster, service and count.
+    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> Revision | None:
+        """Set the desired count, and return how new the response is. Sends only cluster, service and count.
 
         Raises `AutoscalerError` if the change was not confirmed, `ValueError` for a negative count.
         """
@@ -99,8 +99,7 @@ class EcsFleets:
             service=service.service,
             desiredCount=tasks,
         )
-        require_accepted(answer, tasks)
-        return True
+        return accepted(answer, tasks)
 
     async def _describe(
         self, group: ServiceGroup, services: Sequence[ServiceRef]
@@ -228,18 +227,20 @@ def require_scalable(found: ResponsePart) -> None:
         )
 
 
-def require_accepted(answer: ResponsePart, tasks: int) -> None:
-    """Raise `AutoscalerError` unless ECS returned `tasks` as the desired count. An HTTP 200 response can contain
-    failures.
+def accepted(answer: ResponsePart, tasks: int) -> Revision:
+    """Return how new the response is. Raises `AutoscalerError` unless ECS returned `tasks` as the desired count. A
+    response with HTTP status 200 can contain failures.
     """
     for failure in answer.parts_if_any("failures"):
         raise _failed(failure)
     try:
-        desired = answer.part("service").count("desiredCount")
+        service = answer.part("service")
+        desired = service.count("desiredCount")
     except Unreadable as fault:
         raise Unavailable(f"{fault}; it is unknown whether the count was changed") from None
     if desired != tasks:
         raise Unavailable(f"{answer.call.where}: {tasks} tasks requested, ECS returned a desired count of {desired}")
+    return revision_in(service)
 
 
 def _failed(failure: ResponsePart) -> AutoscalerError:

@@ -14,6 +14,7 @@ from botocore import exceptions as sdk
 from autoscaler.aws.calls import Call
 from autoscaler.aws.sdk_http import Redirected, TooLarge
 from autoscaler.config.addresses import unknown_region
+from autoscaler.config.quoting import sentence
 from autoscaler.core.model import Missing
 from autoscaler.errors import (
     AutoscalerError,
@@ -317,7 +318,9 @@ def fault_of_reread(fault: CredentialsRejected, error: Exception) -> Credentials
     """Add to a rejection that the source of the credentials could not be read again."""
     row = _SOURCE_SILENT if _is_unanswered(error) else _SOURCE
     cause = clean(str(error) or type(error).__name__)
-    return type(fault)(f"{fault}. The source of the credentials could not be read again ({cause}); {row.remedy}")
+    return type(fault)(
+        f"{sentence(str(fault))} The source of the credentials could not be read again ({cause}); {row.remedy}"
+    )
 
 
 def fault_of_slow_credentials(call: Call, limit_s: float) -> Unavailable:

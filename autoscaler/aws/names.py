@@ -36,7 +36,7 @@ def together(subjects: Iterable[str]) -> str:
 
 def region_in(url: str) -> str | None:
     """The Region in a queue's URL (None: no Region, as with a custom endpoint)."""
-    return region_of_host(urlsplit(url).hostname or "")
+    return region_of_host((urlsplit(url).hostname or "").removesuffix("."))
 
 
 def service_metric(service: ServiceRef, name: str) -> CloudWatchMetric:

@@ -20,7 +20,7 @@ from aiobotocore.credentials import (
 )
 from aiobotocore.session import AioSession
 from botocore.credentials import ReadOnlyCredentials
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import BotoCoreError, ClientError, CredentialRetrievalError, NoCredentialsError
 
 from autoscaler.aws.clients import Clocks
 from autoscaler.core.model import Instant
@@ -156,6 +156,9 @@ class OwnCredentials:
 # cancelled: each later read would start one more program. The SDK creates its provider in several places, without a
 # setting for the start of the program, so the default of the class is changed once per process.
 
+MOST_OUTPUT = 2**20
+"""Bytes that such a program may write. Credentials are about a thousand; the SDK itself would store any number."""
+
 
 async def _start(*command: str, **options: Any) -> _Program:
     return _Program(await asyncio.create_subprocess_exec(*command, **options))
@@ -173,13 +176,37 @@ class _Program:
         return found
 
     async def communicate(self) -> tuple[bytes, bytes]:
+        """Return the output and the errors. Raises `CredentialRetrievalError` if one is larger than `MOST_OUTPUT`."""
         try:
-            output: tuple[bytes, bytes] = await self._process.communicate()
+            streams = (self._process.stdout, "output"), (self._process.stderr, "error output")
+            output, errors = await asyncio.gather(*(_bounded(stream, what) for stream, what in streams))
+            await self._process.wait()
+        except CredentialRetrievalError:
+            self._end()
+            await self._process.wait()
+            raise
         finally:
-            with suppress(ProcessLookupError):  # it has ended
-                # ends it, and closes its pipes: a program that it started can hold them open
-                self._process._transport.close()  # noqa: SLF001 # there is no public name for it
-        return output
+            self._end()
+        return output, errors
+
+    def _end(self) -> None:
+        """End the program, and close its pipes: a program that it started can hold them open."""
+        with suppress(ProcessLookupError):  # it has ended
+            self._process._transport.close()  # noqa: SLF001 # there is no public name for it
+
+
+async def _bounded(stream: asyncio.StreamReader, what: str) -> bytes:
+    """Return all bytes of a pipe. A StreamReader stops reading from the pipe until its bytes are taken."""
+    found = bytearray()
+    while part := await stream.read(MOST_OUTPUT):
+        found += part
+        if len(found) > MOST_OUTPUT:
+            raise CredentialRetrievalError(
+                provider="custom-process",
+                error_msg=f"the program of credential_process wrote more than {MOST_OUTPUT} bytes of {what}. It must "
+                "write one JSON object",
+            )
+    return bytes(found)
 
 
 _PROVIDER: Any = AioProcessProvider

@@ -8,9 +8,9 @@ import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-from autoscaler.config.quoting import WrongValue, quote
+from autoscaler.config.quoting import WrongValue, quote, sentence
 from autoscaler.config.values import ValueKind, split_url
 from autoscaler.ports import QueueRef
 
@@ -134,13 +134,18 @@ def _of_url(text: str) -> QueueRef:
     if not _NAME.fullmatch(name):
         raise WrongValue(f"{quote(text)} is not the URL of a queue: it must end with the queue name")
     account = before[-1] if before and _DIGITS.fullmatch(before[-1]) else None
-    host = (url.hostname or "").lower()
+    host = _host(url)
     if _is_of_aws(host):
         if account is None:
             raise WrongValue(f"{quote(text)} is not the URL of a queue: the account ID must precede the queue name")
         _check_account(text, account, f"https://{host}/123456789012/{name}")
         _check_endpoint(host, url.port)
     return QueueRef(name=name, region=region_of_host(host), url=text, account=account)
+
+
+def _host(url: SplitResult) -> str:
+    """Return the host in lower case, without the dot that ends a fully qualified name (empty: there is no host)."""
+    return (url.hostname or "").removesuffix(".")
 
 
 def _check_account(text: str, account: str, example: str) -> None:
@@ -231,7 +236,7 @@ def named_endpoint(url: str) -> str | None:
     An endpoint of AWS is called with HTTPS, whatever the URL says.
     """
     parts = urlsplit(url)
-    found = sqs_host(parts.hostname or "")
+    found = sqs_host(_host(parts))
     if found is None:
         return f"{parts.scheme}://{parts.netloc.lower()}"
     return None if found.host is None else f"https://{found.host}"
@@ -243,7 +248,7 @@ def endpoint_to_call(named: str, default: str, region: str) -> str | None:
     An endpoint that is configured for the SDK applies to all queues. Raises WrongValue if the URL names a server that
     is not an endpoint of AWS: it would receive a request that is signed with the credentials.
     """
-    own, host = urlsplit(default).hostname or "", urlsplit(named).hostname or ""
+    own, host = _host(urlsplit(default)), _host(urlsplit(named))
     usual = sqs_host(own)
     if usual is None or usual.region != region or own.startswith("vpce-"):
         return None
@@ -273,7 +278,7 @@ def role_arn(value: object) -> str:
         raise WrongValue(f"{quote(value)} is not the ARN of a role, such as {_SUCH_A_ROLE}")
     _check_account(text, arn["account"], _SUCH_A_ROLE)
     if not is_partition(arn["partition"]):
-        raise WrongValue(f"{quote(text)}: {unknown_partition(arn['partition'])}. An example is {_SUCH_A_ROLE}")
+        raise WrongValue(f"{quote(text)}: {sentence(unknown_partition(arn['partition']))} An example is {_SUCH_A_ROLE}")
     return text
 
 

@@ -6,7 +6,11 @@ of one resource (for example database connections) than its capacity. A shared c
 scale-in. Both are first come, first served.
 
 Invariant: nothing is awaited between a check and its reservation. A reservation is released only if ECS certainly did
-not accept the change. If that is not known, it stays until ECS shows the count or the service is decided again.
+not accept the change. If that is not known, it stays until ECS shows the count or the service is decided again. Until
+then, the fleet cap counts the tasks of an unknown removal as removed, and not as present.
+
+What was removed before the start is not known: AWS keeps no history of the desired counts. The autoscaler itself may
+have removed all that the cap permits just before it was restarted. So the cap permits nothing in the first window.
 """
 
 from __future__ import annotations
@@ -31,14 +35,25 @@ WRITE_S = 5.0
 s). A wait for a rate-limit token is not included.
 """
 
+FIRST_WINDOW_S = WINDOW_S + WRITE_S
+"""Seconds after the start in which nothing is removed under a fleet cap: a removal that was requested just before the
+start takes effect up to `WRITE_S` later.
+"""
 
-@dataclass(slots=True)
+EVERYTHING_PERCENT = 100
+"""A fleet cap that limits nothing after a start: all present tasks may be removed."""
+
+
+@dataclass(slots=True, eq=False)
 class _Removal:
-    """Tasks that were removed at `at`, or will be. `of`: the number of tasks of all services before it."""
+    """Tasks that were removed at `at`, or will be. `of`: the number of tasks of all services at `since`, before it. A
+    removal whose result is known late has a late `at`: its tasks count for longer, but `of` does not.
+    """
 
     at: Instant
     tasks: int
     of: int
+    since: Instant
 
 
 @dataclass(slots=True)
@@ -80,8 +95,10 @@ class Admission:
     _removals: list[_Removal] = field(default_factory=list)
     _shares: dict[str, list[_Share]] = field(default_factory=dict)
     _members: set[str] = field(default_factory=set)
+    _began: Instant = field(init=False)
 
     def __post_init__(self) -> None:
+        self._began = self.clock()
         self._members |= set(self.services)
         for cap in self.caps:
             per_task = dict(cap.per_task)
@@ -152,20 +169,23 @@ class Admission:
         """Until ECS responds, a scale-out counts as accepted. For a scale-in, the tasks still count, and so does their
         removal.
         """
-        removal, tasks = None, decision.current - decision.target
+        removal, tasks, now = None, decision.current - decision.target, self.clock()
         if tasks > 0 and self._cap_percent is not None:
-            removal = _Removal(self.clock() + WRITE_S, tasks, self._confirmed)
+            removal = _Removal(now + WRITE_S, tasks, self._confirmed, now)
             self._removals.append(removal)
         self._open[key] = _Open(decision.current, decision.target, removal)
         self._set(key, max(decision.current, decision.target))
 
     @property
     def _confirmed(self) -> int:
-        """The tasks of all services, without scale-outs that ECS has not yet accepted. The fleet cap is a share of this
-        number.
+        """The tasks that all services have at least: of a change that is not confirmed, the lower count. The fleet cap
+        is a share of this number.
+
+        Example: a removal of 10 of 20 tasks has no answer, but was made, and another service grows from 20 to 30. There
+        are 40 tasks, as before, and not 50.
         """
         return self._watched - sum(
-            max(0, self._counts.get(key, 0) - change.before) for key, change in self._open.items() if not change.removal
+            max(0, self._counts.get(key, 0) - min(change.before, change.target)) for key, change in self._open.items()
         )
 
     @property
@@ -182,12 +202,18 @@ class Admission:
         """Limit the removals within the window to a percentage of a task count, rounded up. That count is the largest
         of the present one and those before each removal in the window.
         """
-        percent = self._cap_percent
+        percent, now = self._cap_percent, self.clock()
         if percent is None:
             return decision
-        now = self.clock()
-        self._removals = [removal for removal in self._removals if now - removal.at < WINDOW_S]
-        fleet = max([self._confirmed, *(removal.of for removal in self._removals)])
+        if percent < EVERYTHING_PERCENT and now - self._began < FIRST_WINDOW_S:
+            return limit_decision(
+                decision,
+                Rule.FLEET_CAP,
+                decision.current,
+                f"removals before the start are not known; the first one is possible {FIRST_WINDOW_S:g} s after it",
+            )
+        self._expire(now)
+        fleet = max([self._confirmed, *(each.of for each in self._removals if now - each.since < WINDOW_S)])
         most, gone = -(-fleet * percent // 100), sum(removal.tasks for removal in self._removals)
         return limit_decision(
             decision,
@@ -196,6 +222,15 @@ class Admission:
             f"at most {several(most, 'task')} ({percent} % of {fleet}) may be removed within {WINDOW_S:g} s; "
             f"already removed: {gone}",
         )
+
+    def _expire(self, now: Instant) -> None:
+        """Forget the removals that are older than the window. If ECS has not shown the target of one by then, its count
+        is the one that ECS shows.
+        """
+        old = [removal for removal in self._removals if now - removal.at >= WINDOW_S]
+        if old:
+            self._removals = [removal for removal in self._removals if now - removal.at < WINDOW_S]
+            self._open = {key: one for key, one in self._open.items() if one.removal is None or one.removal not in old}
 
     def _within_shares(self, key: str, decision: Decision) -> Decision:
         for share in self._shares.get(key, ()):

@@ -23,7 +23,7 @@ from autoscaler.control.shadow import ShadowWatch
 from autoscaler.control.writes import RejectedWrites
 from autoscaler.core.engine import decide
 from autoscaler.core.memory import NO_CONTEST, Memory
-from autoscaler.core.model import Decision, Fleet, Instant, Missing, Observation, Rule, Verdict
+from autoscaler.core.model import Decision, Fleet, Instant, Missing, Observation, Revision, Rule, Verdict
 from autoscaler.core.policy import Policy, WorkerSafety
 from autoscaler.core.slo import at_risk, refused
 from autoscaler.core.workers import long_work
@@ -316,18 +316,18 @@ class ServiceLoop:
             if isinstance(error, NOTHING_DONE):
                 self._admission.release(key)
             else:
-                self._fleet.wrote(whole(self._ports.clock()), before, target, accepted=False)
+                self._fleet.wrote(whole(self._ports.clock()), before, target, None)
             return self._rejected.rejected(error, target, causes)
         self._rejected.accepted()
-        if not accepted:
+        if accepted is None:
             self._admission.release(key)
             return "shadow", None
-        self._acknowledge(before, target)
+        self._acknowledge(before, target, accepted)
         return "accepted", None
 
-    def _acknowledge(self, before: int, target: int) -> None:
+    def _acknowledge(self, before: int, target: int, accepted: Revision) -> None:
         now = whole(self._ports.clock())
-        self._fleet.wrote(now, before, target, accepted=True)
+        self._fleet.wrote(now, before, target, accepted)
         self._admission.confirm(self._service.ref.key)
         if self._memory is not None:
             self._memory = self._memory.acknowledging(now, target - before)

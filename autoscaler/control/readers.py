@@ -9,7 +9,7 @@ from math import inf
 
 from autoscaler.control.writes import DOUBT_S, Belief, LastWrite
 from autoscaler.core.engine import limit_decision
-from autoscaler.core.model import Decision, Fleet, Instant, Missing, Rule, StopTimeout
+from autoscaler.core.model import Decision, Fleet, Instant, Missing, Revision, Rule, StopTimeout
 from autoscaler.core.policy import ConflictingScalers, Pause, Policy
 from autoscaler.errors import Throttled
 from autoscaler.ports import FleetPort, Ports, ServiceRef, Urgency
@@ -70,12 +70,12 @@ class FleetWatch:
             self._known = None
         return fleet
 
-    def wrote(self, at: Instant, before: int, target: int, *, accepted: bool) -> None:
-        """Record a write. `accepted` False: it is not known whether ECS accepted it."""
-        self.write = LastWrite(at, before, target, accepted=accepted)
+    def wrote(self, at: Instant, before: int, target: int, accepted: Revision | None) -> None:
+        """Record a write. `accepted`: how new ECS's response is (None: it is not known whether ECS accepted it)."""
+        self.write = LastWrite(at, before, target, accepted=accepted is not None)
         self._belief.sent(target)
-        if accepted:
-            self._belief.wrote(target)
+        if accepted is not None:
+            self._belief.wrote(target, accepted)
 
     def unless_doubted(self, decision: Decision) -> Decision:
         """Return the decision, or no change if the answer of ECS may be stale and the write would then move the real

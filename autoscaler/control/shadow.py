@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from autoscaler.config import ServiceConfig
 from autoscaler.core.figures import seconds
 from autoscaler.core.memory import Memory
-from autoscaler.core.model import Decision, Fleet, Instant, Missing, Observation, StopTimeout, Verdict
+from autoscaler.core.model import Decision, Fleet, Instant, Missing, Observation, Revision, StopTimeout, Verdict
 from autoscaler.core.policy import Mode, Policy
 from autoscaler.core.slo import SHADOW_MISSES_LATENCY, oldest_ages_s
 from autoscaler.ports import FleetPort, ServiceRef, Urgency
@@ -54,8 +54,8 @@ class Shadow:
     async def stop_timeout(self, service: ServiceRef, task_definition: str) -> StopTimeout | Missing:
         return await self._fleets.stop_timeout(service, task_definition)
 
-    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> bool:  # noqa: ARG002 - the port's signature
-        return False
+    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> Revision | None:  # noqa: ARG002 - the port's signature
+        return None
 
 
 @dataclass(slots=True)

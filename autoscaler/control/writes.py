@@ -1,7 +1,9 @@
 """The last write of a service: what it changed, whether ECS confirms it, and when a rejected one is sent again.
 
 ECS can return the state of some minutes ago. An answer with an older event or update than an earlier answer is
-certainly stale, and is treated as missing. If the times prove nothing, a count that differs from the known one is in
+certainly stale, and is treated as missing. So is one that is older than ECS's response to the last write, which has the
+same times: an update of the desired count may or may not be one of the deployment, so the absence of a newer time
+proves nothing. If the times prove nothing, a count that differs from the known one is in
 doubt for some minutes: it is used for a change only if the change has the same direction from both counts. A count that
 the autoscaler itself set or saw some minutes ago is no change by another writer, unless a newer time proves it.
 
@@ -60,6 +62,7 @@ class Belief:
         """Know nothing about the service with this identity."""
         self._identity = identity
         self._newest = Revision()
+        self._written: tuple[int, Revision] = 0, Revision()
         self._older_since: Instant | None = None
         self._count: int | None = None
         self._confirmed: Revision | None = None
@@ -75,7 +78,7 @@ class Belief:
         if fleet.identity != self._identity:
             self._begin(fleet.identity)
         now = self._clock()
-        if self._newest.is_newer_than(fleet.revision):
+        if self._newest.is_newer_than(fleet.revision) or self._is_before_the_write(fleet):
             self._older_since = now if self._older_since is None else self._older_since
             if now - self._older_since < STALE_S:
                 return Missing(
@@ -83,6 +86,7 @@ class Belief:
                     "read again at the next poll",
                     "stale",
                 )
+            self._written = 0, Revision()
         self.is_own = self._is_earlier(fleet, now)
         self._older_since, self._newest = None, fleet.revision
         self._seen[fleet.desired] = fleet.revision
@@ -90,6 +94,13 @@ class Belief:
             del self._seen[next(iter(self._seen))]
         self._consider(fleet, now)
         return fleet
+
+    def _is_before_the_write(self, fleet: Fleet) -> bool:
+        """Whether the answer is older than ECS's response to the last write. An answer with the count that was written
+        is used in any case: if ECS gave the response a time that its answers never have, nothing is lost.
+        """
+        target, revision = self._written
+        return fleet.desired != target and revision.is_newer_than(fleet.revision)
 
     def _is_earlier(self, fleet: Fleet, now: Instant) -> bool:
         """Whether the count was sent some minutes ago, or the answer is no newer than an earlier one with this count.
@@ -119,9 +130,12 @@ class Belief:
                 return
         self._count, self._confirmed, self._doubted_since = fleet.desired, fleet.revision, None
 
-    def wrote(self, target: int) -> None:
-        """Record that ECS accepted `target`. No answer has confirmed it yet."""
-        self._count, self._confirmed, self._doubted_since = target, None, None
+    def wrote(self, target: int, revision: Revision) -> None:
+        """Record that ECS accepted `target`. `revision`: how new its response is. If the response has no times, no
+        answer can prove that it is newer.
+        """
+        self._count, self._confirmed, self._doubted_since = target, revision, None
+        self._written = target, revision
 
     def sent(self, target: int) -> None:
         """Record that `target` was sent to ECS, whether or not it was accepted."""

@@ -23,6 +23,7 @@ from autoscaler.core.model import (
     Missing,
     PastCounts,
     PastMinute,
+    Revision,
     StopTimeout,
     Utilization,
     Verdict,
@@ -324,9 +325,9 @@ class _World:
     async def stop_timeout(self, service: ServiceRef, task_definition: str) -> StopTimeout | Missing:
         return Missing("the simulated world has no task definitions", "no_data")
 
-    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> bool:
+    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> Revision | None:
         self.surface.scale_to(tasks)
-        return True
+        return Revision()
 
     def record(self, poll: Poll) -> None:
         """Do nothing: `Ours.poll` logs the reasons."""

@@ -14,7 +14,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import Enum, StrEnum, auto
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 MOST_CONNECTIONS = 256
@@ -78,6 +79,25 @@ def limits_for(files: int) -> ConnectionLimits:
     return ConnectionLimits(max(4, most))
 
 
+class Refusal(StrEnum):
+    """Why a connection or its request was not served: the label `reason` of a metric."""
+
+    NO_ROOM = auto()
+    """All connections are in use, or only those for health checks are left."""
+    REPLACED = auto()
+    """It was not used, and a newer connection needed its place."""
+    TOO_MANY_HANDSHAKES = auto()
+    """It was in the oldest of too many TLS handshakes."""
+    TLS_FAILED = auto()
+    """Its TLS handshake failed, or the client closed it before the handshake."""
+    NO_REQUEST = auto()
+    """It sent no complete request head in time, from the accept or from the first byte of a later head."""
+    BAD_REQUEST = auto()
+    """Its request is not HTTP/1.1, or too large."""
+    NOT_READ = auto()
+    """The client did not read the response."""
+
+
 class Stage(Enum):
     """How far a connection has come. `ARRIVED`: no TLS handshake has begun. `HANDSHAKE`: it has not ended. `OPEN`: no
     request is complete. `BUSY`: a request is answered. `STALLED`: the client does not read the response. `IDLE`: all
@@ -112,13 +132,19 @@ class HttpConnection:
         """Drop the connection if a request head is not complete in time. A head that is expected already has no more
         time.
         """
-        self._deadline.begin(self.drop)
+        self._deadline.begin(partial(self.drop, Refusal.NO_REQUEST))
 
-    def drop(self) -> None:
-        """Abort the connection, and stop counting it immediately."""
+    def drop(self, reason: Refusal | None = None) -> None:
+        """Abort the connection, and stop counting it immediately. `reason` None: the server ends."""
+        self.refuse(reason)
         abort = self.abort
         self.release()
         abort()
+
+    def refuse(self, reason: Refusal | None) -> None:
+        """Count the refusal, unless the connection has ended already."""
+        if reason is not None and self in self._connections:
+            self._connections.refusals[reason] += 1
 
     def release(self) -> None:
         """Stop counting the connection, because it has ended. No reference cycle is left."""
@@ -150,14 +176,20 @@ def _nothing() -> None: ...
 
 
 class OpenConnections:
-    """The open connections, least recently used first, with their limits."""
+    """The open connections, least recently used first, with their limits. `refusals` counts those that were not
+    served, by reason.
+    """
 
-    def __init__(self, limits: ConnectionLimits) -> None:
+    def __init__(self, limits: ConnectionLimits, refusals: Counter[Refusal] | None = None) -> None:
         self.limits = limits
+        self.refusals = Counter[Refusal]() if refusals is None else refusals
         self._open: dict[HttpConnection, None] = {}
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def __contains__(self, one: object) -> bool:
+        return one in self._open
 
     def __iter__(self) -> Iterator[HttpConnection]:
         return iter(self._open)
@@ -166,6 +198,7 @@ class OpenConnections:
         """Return a new connection of this peer, which counts until `release` (None: there is no room for it)."""
         one = HttpConnection(self, host)
         if not self._has_room(one):
+            self.refusals[Refusal.NO_ROOM] += 1
             return None
         self._open[one] = None
         one.expect_head()
@@ -175,7 +208,7 @@ class OpenConnections:
         """Count the connection among the TLS handshakes. If there are too many, drop the oldest one."""
         present = [other for other in self._open if other.stage is Stage.HANDSHAKE]
         if len(present) >= self.limits.handshakes:
-            present[0].drop()
+            present[0].drop(Refusal.TOO_MANY_HANDSHAKES)
         one.become(Stage.HANDSHAKE)
 
     def moved(self, one: HttpConnection) -> None:
@@ -214,7 +247,7 @@ def _drop_one(among: Sequence[HttpConnection]) -> bool:
     unused = (one for one in among if not one.is_in_use)
     found = min(unused, key=lambda one: (-counts[one.client], _RANKS.get(one.stage, 2)), default=None)
     if found is not None:
-        found.drop()
+        found.drop(Refusal.REPLACED)
     return found is not None
 
 

@@ -19,6 +19,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 
 from autoscaler.ports import Category, ServiceRef
 from autoscaler.telemetry.families import FAMILIES, Family, MetricKind, Source
+from autoscaler.telemetry.http_connections import Refusal
 from autoscaler.telemetry.own import OUTCOMES, OWN, Histogram, Snapshot
 from autoscaler.telemetry.pages import GZIP, NAP_S
 from autoscaler.telemetry.samples import ScrapeView
@@ -120,7 +121,7 @@ SOURCES = ("file", "tags")
 
 class Metrics:
     """The counters; implements the port `Calls`. Written on the event loop only. `clock`: the clock of the readings.
-    `lost_lines` returns the number of log lines that were not written.
+    `lost_lines` returns the number of log lines that were not written. The HTTP server counts in `refusals`.
     """
 
     def __init__(
@@ -142,6 +143,7 @@ class Metrics:
         self._lags = Histogram()
         self._waits = Histogram()
         self._problems = dict.fromkeys(SOURCES, 0)
+        self.refusals: Counter[Refusal] = Counter()
 
     def made(self, api: str, category: Category, outcome: str, units: int = 1) -> None:
         """Count a completed request to AWS. An outcome outside the closed set counts as `failed`."""
@@ -188,6 +190,7 @@ class Metrics:
             cost_per_month=self._spending.per_month(now),
             problems=self._problems.copy(),
             lost_lines=self._lost_lines(),
+            refusals=self.refusals.copy(),
         )
 
 

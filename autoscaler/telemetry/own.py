@@ -13,6 +13,7 @@ from autoscaler import __version__
 from autoscaler.core.model import Instant
 from autoscaler.ports import Category
 from autoscaler.telemetry.families import Family, MetricKind, Stability
+from autoscaler.telemetry.http_connections import Refusal
 from autoscaler.telemetry.samples import Samples
 from autoscaler.telemetry.status_store import ServiceStatus
 from autoscaler.telemetry.tally import CALL_FAILURES, ServiceTally
@@ -53,6 +54,7 @@ class Histogram:
 class Snapshot:
     """All values at `now`. `cost`: US dollars by API. `cost_per_month`: at the present rate. `problems`: the number of
     problems at the last read of the settings, by source. `lost_lines`: the log lines that were not written.
+    `refusals`: the HTTP connections that were not served.
     """
 
     now: Instant
@@ -67,6 +69,7 @@ class Snapshot:
     cost_per_month: float
     problems: Mapping[str, int]
     lost_lines: int
+    refusals: Counter[Refusal]
 
 
 def requests(snapshot: Snapshot) -> Samples:
@@ -97,6 +100,10 @@ def problems(snapshot: Snapshot) -> Samples:
 
 def lost_lines(snapshot: Snapshot) -> Samples:
     return [((), snapshot.lost_lines)]
+
+
+def refusals(snapshot: Snapshot) -> Samples:
+    return [((reason.value,), snapshot.refusals[reason]) for reason in Refusal]
 
 
 def build(_: Snapshot) -> Samples:
@@ -191,6 +198,16 @@ def _time() -> Iterator[Family[Snapshot]]:
         "lines",
         (),
         lost_lines,
+        MetricKind.COUNTER,
+        Stability.BETA,
+    )
+    yield Family(
+        "autoscaler_http_refusals_total",
+        "HTTP connections that were closed without serving a request, by reason: all connections in use, replaced by "
+        "a newer one, TLS, no request in time, a wrong request, or a response that was not read.",
+        "connections",
+        ("reason",),
+        refusals,
         MetricKind.COUNTER,
         Stability.BETA,
     )

@@ -88,7 +88,7 @@ async def serve(
     app = application(store, metrics, hung_after_s, _admitted(Hosts(host), access), headers)
     runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
-    connections = OpenConnections(limits or limits_within_files())
+    connections = OpenConnections(limits or limits_within_files(), metrics.refusals)
     guard = Guard(lambda: GuardedHandler(cast("web.Server", runner.server), guard, headers), headers)
     try:
         sockets = await _listening(host, port)

@@ -72,7 +72,7 @@ async def test_a_service_is_read_and_scaled_out_and_in_to_zero(world: AwsWorld, 
     assert isinstance(first, Fleet)
     assert replace(first, identity=None) == Fleet(desired=0, running=0, pending=0, at=1000.0)
     for tasks in (4, 1, 0):
-        assert await layer.fleets.scale_to(service, tasks, Urgency.SCALE_OUT) is True
+        assert await layer.fleets.scale_to(service, tasks, Urgency.SCALE_OUT) is not None
         fleet = await layer.fleets.read(service)
         assert isinstance(fleet, Fleet)
         assert fleet.desired == tasks

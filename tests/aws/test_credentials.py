@@ -121,6 +121,20 @@ async def test_a_failing_credential_process_is_named(
     assert command in reading.reason or "custom-process" in reading.reason
 
 
+@pytest.mark.parametrize(("pipe", "what"), [("1", "output"), ("2", "error output")])
+@pytest.mark.parametrize("writes", ["yes", "head -c 1048577 /dev/zero"], ids=["without end", "one byte more"])
+async def test_a_credential_process_with_too_much_output_is_ended_and_named(
+    bare: pytest.MonkeyPatch, double: AwsDouble, spies: Spies, tmp_path: Path, writes: str, pipe: str, what: str
+) -> None:
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\nexec {writes} >&{pipe}\n")
+    program.chmod(0o755)
+    profiles(bare, tmp_path, f"[profile own]\ncredential_process = {program}\n", "own")
+    reading = await missed(spies)
+    assert reading.kind == "no_credentials"
+    assert f"the program of credential_process wrote more than 1048576 bytes of {what}" in reading.reason
+
+
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [

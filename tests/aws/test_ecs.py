@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from autoscaler.aws.connection import Aws
-from autoscaler.core.model import Deployment, Fleet, Missing
+from autoscaler.core.model import Deployment, Fleet, Missing, Revision
 from autoscaler.errors import AutoscalerError, NotFound, Refused, Throttled, Unavailable
 from autoscaler.ports import ServiceRef, Urgency
 from tests.about import about
@@ -303,9 +303,25 @@ async def test_a_failed_read_is_not_an_absent_tag(aws: Aws, double: AwsDouble) -
 
 async def test_a_write_contains_only_cluster_service_and_count(aws: Aws, double: AwsDouble, spies: Spies) -> None:
     double.on("UpdateService", ok({"service": service(desiredCount=7)}))
-    assert await aws.fleets.scale_to(REF, 7, Urgency.SCALE_OUT) is True
+    assert await aws.fleets.scale_to(REF, 7, Urgency.SCALE_OUT) is not None
     assert [seen.body for seen in double.seen] == [{"cluster": "prod", "service": "orders", "desiredCount": 7}]
     assert spies.outcomes == [("ecs:UpdateService", "ok")]
+
+
+async def test_an_accepted_write_says_how_new_its_response_is(aws: Aws, double: AwsDouble) -> None:
+    primary = {"id": "a", "status": "PRIMARY", "createdAt": 1_800_000_000, "updatedAt": 1_800_000_100.5}
+    events = [{"createdAt": 1_800_000_050, "message": "(service orders) has started 1 tasks"}]
+    double.on("UpdateService", ok({"service": service(desiredCount=7, deployments=[primary], events=events)}))
+    accepted = await aws.fleets.scale_to(REF, 7, Urgency.SCALE_OUT)
+    assert accepted == Revision(1_800_000_000.0, 1_800_000_100.5, 1_800_000_050.0)
+
+
+@pytest.mark.parametrize("deployments", [None, [], [{"status": "PRIMARY"}]])
+async def test_a_response_to_a_write_without_times_is_accepted(
+    aws: Aws, double: AwsDouble, deployments: object
+) -> None:
+    double.on("UpdateService", ok({"service": service(desiredCount=7, deployments=deployments)}))
+    assert await aws.fleets.scale_to(REF, 7, Urgency.SCALE_OUT) == Revision()
 
 
 async def test_zero_tasks_can_be_desired(aws: Aws, double: AwsDouble) -> None:

@@ -92,7 +92,7 @@ async def readings(aws: Aws, name: str) -> dict[str, Any]:
 
 async def scaled(aws: Aws, service: ServiceRef) -> bool | AutoscalerError:
     try:
-        return await aws.fleets.scale_to(service, 2, Urgency.ROUTINE)
+        return await aws.fleets.scale_to(service, 2, Urgency.ROUTINE) is not None
     except AutoscalerError as fault:
         return fault
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -148,3 +149,11 @@ def test_a_misspelled_host_of_sqs_is_refused(host: str, message: str) -> None:
     with pytest.raises(WrongValue) as caught:
         queue(f"https://{host}/123456789012/orders")
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["aws-isoo", "aws-c", "elsewhere"])
+def test_a_message_about_an_unknown_partition_has_no_two_marks_in_a_row(name: str) -> None:
+    for text in (f"arn:{name}:iam::123456789012:role/a", f"arn:{name}:sqs:eu-west-1:123456789012:orders"):
+        with pytest.raises(WrongValue) as wrong:
+            role_arn(text) if ":iam:" in text else queue(text)
+        assert not re.search(r"[.?!][.?!]", str(wrong.value)), str(wrong.value)

@@ -1,5 +1,6 @@
 """A queue is a name, a URL or an ARN. Its Region and account come from the URL or ARN if they are part of it."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.config import load
-from autoscaler.config.addresses import address, endpoint_to_call, queue
+from autoscaler.config.addresses import address, endpoint_to_call, named_endpoint, queue
 from autoscaler.config.quoting import WrongValue
 from autoscaler.ports import QueueRef
 from tests.config.spoken import flat, only, problems, refusal
@@ -154,3 +155,17 @@ def test_a_configured_endpoint_applies_to_every_url(named: str, default: str, ca
 def test_another_server_is_refused_without_a_configured_endpoint(default: str) -> None:
     with pytest.raises(WrongValue, match="AWS_ENDPOINT_URL_SQS=http"):
         endpoint_to_call("http://127.0.0.1:9", default, "eu-west-1")
+
+
+@pytest.mark.parametrize("host", ["sqs.eu-west-1.amazonaws.com", "vpce-1-2.sqs.eu-west-1.vpce.amazonaws.com"])
+def test_the_dot_that_ends_a_fully_qualified_host_name_changes_nothing(host: str) -> None:
+    plain, dotted = (f"https://{name}/123456789012/orders" for name in (host, f"{host}."))
+    assert replace(queue(dotted), url=plain) == queue(plain)
+    assert named_endpoint(dotted) == named_endpoint(plain)
+    with pytest.raises(WrongValue, match="is not an endpoint of SQS"):
+        queue("https://sqs.eu-west-9.amazonaws.org.amazonaws.com./123456789012/orders")
+
+
+def test_a_wrong_account_is_named_also_with_a_dot_after_the_host() -> None:
+    with pytest.raises(WrongValue, match="its account ID has 3 digits"):
+        queue("https://sqs.eu-west-1.amazonaws.com./123/orders")

@@ -19,6 +19,7 @@ from autoscaler.core.model import (
     Measurement,
     Missing,
     PastMinute,
+    Revision,
     StopTimeout,
     Utilization,
 )
@@ -132,14 +133,14 @@ class FakePorts:
             shown, running, 0, now(), deployment=rolling, pause_tag=self.pause_tag, task_definitions=self.definitions
         )
 
-    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> bool:
+    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> Revision | None:
         self.before_write()
         if self.write_error is None or self.accepts_despite_error:
             self._shown, self.desired = self.desired, tasks
         if self.write_error is not None:
             raise self.write_error
         self.writes.append((now(), tasks))
-        return True
+        return Revision()
 
     def record(self, poll: Poll) -> None:
         self.polls.append(poll)

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from autoscaler.config.model import SharedCap
-from autoscaler.control.admission import WINDOW_S, WRITE_S, Admission
+from autoscaler.control.admission import FIRST_WINDOW_S, WINDOW_S, WRITE_S, Admission
 from autoscaler.core.model import Decision, Rule, Verdict
 
 KEYS = ("a", "b", "c", "d")
@@ -21,16 +21,19 @@ def change(current: int, target: int) -> Decision:
 
 @dataclass
 class AdmissionDesk:
-    """An admission with a settable clock, and the counts in ECS."""
+    """An admission with a settable clock, and the counts in ECS. It has run for `runs_s`."""
 
     percent: int | None = 50
     caps: tuple[SharedCap, ...] = ()
     now: float = 1000.0
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KEYS, 10))
     keys: tuple[str, ...] = KEYS
+    runs_s: float = FIRST_WINDOW_S
 
     def __post_init__(self) -> None:
+        self.now -= self.runs_s
         self.admission = Admission(self.keys, lambda: self.now, self.percent, self.caps)
+        self.now += self.runs_s
         for key in self.counts:
             self.admission.observe(key, self.counts[key])
 
@@ -101,7 +104,9 @@ def test_a_change_without_an_answer_counts_until_its_result_is_known() -> None:
     assert desk.request("c", 0).target == 10
     desk.admission.observe("a", 0)  # the change was made, possibly just now
     desk.now += 1
-    assert desk.request("c", 0).target == 0
+    refused = desk.request("c", 0)
+    assert refused.target == 5, "the tasks of a may have been removed long before the window: 30 are certain"
+    assert "at most 15 tasks (50 % of 30) may be removed within 300 s; already removed: 10" in refused.steps[-1].reason
     assert desk.request("d", 0).target == 10
 
 
@@ -109,6 +114,64 @@ def test_a_scale_out_without_an_answer_does_not_raise_the_fleet_cap() -> None:
     desk = AdmissionDesk(percent=10)
     desk.admission.admit("b", change(10, 11))  # ECS's answer is unknown: 40 or 41 tasks
     assert desk.request("a", 0).target == 6, "10 % of 40"
+
+
+def test_a_removal_without_an_answer_is_removed_and_not_present() -> None:
+    desk = AdmissionDesk()
+    desk.admission.admit("a", change(10, 6))  # it was made, and its answer is lost: 36 tasks
+    desk.request("b", 14)
+    assert desk.request("c", 0).target == 0
+    refused = desk.request("d", 0)
+    assert refused.target == 4
+    assert "at most 20 tasks (50 % of 40) may be removed within 300 s; already removed: 14" in refused.steps[-1].reason
+
+
+def test_a_removal_that_ecs_does_not_show_within_the_window_was_not_made() -> None:
+    desk = AdmissionDesk()
+    desk.admission.admit("a", change(10, 0))
+    desk.admission.observe("a", 10)
+    desk.now += WINDOW_S + WRITE_S
+    assert [desk.request(key, 0).target for key in ("b", "c", "d")] == [0, 0, 10]
+
+
+def test_a_removal_that_is_confirmed_late_does_not_keep_an_old_count_of_all_tasks() -> None:
+    desk = AdmissionDesk()
+    desk.admission.admit("a", change(10, 9))  # of 40; its answer is lost, and ECS cannot be read for a while
+    assert [desk.request(key, 0).target for key in ("b", "c")] == [0, 1]
+    desk.now += 200
+    desk.admission.observe("a", 9)
+    desk.now += WINDOW_S - 200
+    assert desk.request("a", 0).target == 1, "50 % of the 20 tasks of the last window; one was removed before"
+
+
+@pytest.mark.parametrize("percent", [1, 50, 99])
+def test_nothing_is_removed_before_a_whole_window_was_seen_since_the_start(percent: int) -> None:
+    desk = AdmissionDesk(percent=percent, runs_s=0.0)
+    desk.now += WINDOW_S + WRITE_S - 1
+    refused = desk.request("a", 0)
+    assert (refused.target, refused.rule) == (10, Rule.FLEET_CAP)
+    assert "removals before the start are not known" in refused.steps[-1].reason
+    assert desk.request("a", 11).target == 11
+    desk.now += 1
+    assert desk.request("a", 0).target < 11
+
+
+def test_without_a_fleet_cap_or_with_one_of_100_percent_a_start_limits_nothing() -> None:
+    assert AdmissionDesk(percent=100, runs_s=0.0).request("a", 0).target == 0
+    assert AdmissionDesk(percent=None, keys=("a",), counts={"a": 10}, runs_s=0.0).request("a", 0).target == 0
+
+
+def test_no_two_daemons_in_succession_remove_more_than_the_fleet_cap() -> None:
+    """A daemon removes what it may, and is killed; its successor sees the counts that are left."""
+    first = AdmissionDesk()
+    before = sum(first.counts.values())
+    assert [first.request(key, 0).target for key in KEYS] == [0, 0, 10, 10]
+    second = AdmissionDesk(counts=dict(first.counts), runs_s=0.0)
+    for _ in range(int(WINDOW_S)):
+        for key in KEYS:
+            second.request(key, 0)
+        assert before - sum(second.counts.values()) <= before // 2
+        second.now += 1.0
 
 
 def test_a_scale_out_that_a_reading_shows_raises_the_fleet_cap() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from autoscaler.control.cadence import Rhythm
 from autoscaler.control.loop import ServiceLoop
-from autoscaler.core.model import Rule
+from autoscaler.core.model import Revision, Rule
 from autoscaler.errors import Unavailable
 from autoscaler.telemetry.status_store import StatusStore
 from autoscaler.telemetry.views import readiness
@@ -30,7 +30,7 @@ class Side(FakePorts):
     async def read(self, *args: Any) -> Any:
         return await self.shared.read(*args)
 
-    async def scale_to(self, *args: Any) -> bool:
+    async def scale_to(self, *args: Any) -> Revision | None:
         return await self.shared.scale_to(*args)
 
 

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoscaler.core.model import Deployment, Fleet, Measurement, Missing, Utilization
+from autoscaler.core.model import Deployment, Fleet, Measurement, Missing, Revision, Utilization
 from autoscaler.core.policy import MetricPolicy, ScaleIn
 from autoscaler.ports import CloudWatchMetric, LiveTasks, MetricRequest, QueueMinute, QueueRef, ServiceRef, Urgency
 from autoscaler.sources.prometheus import PrometheusQuery
@@ -106,10 +106,10 @@ class Loaded(FakePorts):
         rolling = None if self.deploying_since is None else Deployment(self.deploying_since)
         return Fleet(self.desired, self.running, max(0, self.desired - self.running), now(), rolling)
 
-    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> bool:
+    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> Revision | None:
         self.set_desired(tasks, now())
         self.writes.append((now(), tasks))
-        return True
+        return Revision()
 
     @property
     def series(self) -> list[int]:

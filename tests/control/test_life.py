@@ -18,7 +18,7 @@ from autoscaler.control.admission import WINDOW_S, WRITE_S, Admission
 from autoscaler.control.cadence import Rhythm
 from autoscaler.control.loop import ServiceLoop
 from autoscaler.control.shadow import Shadow
-from autoscaler.core.model import Fleet, Missing
+from autoscaler.core.model import Fleet, Missing, Revision
 from autoscaler.core.policy import QueuePolicy, ScaleIn, WorkerSafety
 from autoscaler.errors import AutoscalerError, Throttled, Unavailable
 from autoscaler.ports import ServiceRef, Urgency
@@ -69,7 +69,7 @@ class Truth(FakePorts):
         self.shown = self.shown if isinstance(fleet, Missing) else fleet.desired
         return fleet
 
-    async def scale_to(self, of: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> bool:
+    async def scale_to(self, of: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> Revision | None:
         before, all_tasks, at = self.desired, self.count_all_tasks(), asyncio.get_running_loop().time()
         try:
             return await super().scale_to(of, tasks, urgency, more)

@@ -17,6 +17,7 @@ from autoscaler.control.writes import (
     LONGEST_RETRY_S,
     MOST_SEEN,
     MOST_TARGETS,
+    STALE_S,
     Belief,
     RejectedWrites,
 )
@@ -53,7 +54,7 @@ class Rejecting(FakePorts):
         fleet = await super().read(service, urgency)
         return fleet if isinstance(fleet, Missing) else replace(fleet, identity=self.identity)
 
-    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> bool:
+    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> Revision | None:
         self.attempts.append((now() - 1_000.0, tasks))
         return await super().scale_to(service, tasks, urgency, more)
 
@@ -184,10 +185,14 @@ class Answers:
         assert self.belief.checked(fleet) is fleet
         return self.belief.is_own
 
-    def write(self, at: float, target: int) -> None:
+    def write(self, at: float, target: int, revision: Revision = Revision()) -> None:  # noqa: B008 - it is immutable
         self.now = at
         self.belief.sent(target)
-        self.belief.wrote(target)
+        self.belief.wrote(target, revision)
+
+    def read(self, at: float, desired: int, revision: Revision) -> Fleet | Missing:
+        self.now = at
+        return self.belief.checked(Fleet(desired, desired, 0, at, identity="a", revision=revision))
 
 
 def test_an_answer_that_is_not_newer_has_an_own_count_for_three_minutes_and_a_newer_one_has_not() -> None:
@@ -234,3 +239,88 @@ def test_the_stored_counts_are_bounded() -> None:
         answers.write(float(count), count + 5_000)
     assert len(answers.belief._seen) == MOST_SEEN
     assert len(answers.belief._sent) <= DOUBT_S
+
+
+BEFORE, AFTER = Revision(1.0, 100.0, 90.0), Revision(1.0, 200.0, 90.0)
+"""How new an answer is before and after a write of a count, if ECS updates the deployment."""
+
+
+def test_an_answer_that_is_older_than_the_response_to_the_last_write_is_stale() -> None:
+    answers = Answers()
+    answers.read(0.0, 8, BEFORE)
+    answers.write(10.0, 18, AFTER)
+    stale = answers.read(100.0, 8, BEFORE)
+    assert isinstance(stale, Missing)
+    assert stale.kind == "stale"
+    fresh = answers.read(110.0, 18, AFTER)
+    assert isinstance(fresh, Fleet)
+    assert isinstance(answers.read(120.0, 8, BEFORE), Missing)
+
+
+def test_the_stale_answers_end_after_a_while_so_that_a_single_wrong_time_stops_no_service() -> None:
+    answers = Answers()
+    answers.read(0.0, 8, BEFORE)
+    answers.write(10.0, 18, Revision(1.0, 1e12, 90.0))
+    assert isinstance(answers.read(20.0, 8, BEFORE), Missing)
+    assert isinstance(answers.read(20.0 + STALE_S - 1, 8, BEFORE), Missing)
+    assert isinstance(answers.read(20.0 + STALE_S, 8, BEFORE), Fleet)
+    assert isinstance(answers.read(30.0 + STALE_S, 8, BEFORE), Fleet), "and not only for one poll"
+
+
+def test_an_answer_with_the_written_count_is_used_whatever_its_time() -> None:
+    answers = Answers()
+    answers.read(0.0, 8, BEFORE)
+    answers.write(10.0, 18, AFTER)
+    assert isinstance(answers.read(20.0, 18, BEFORE), Fleet), "ECS gave only the response a new time"
+
+
+@pytest.mark.parametrize("revision", [BEFORE, Revision()], ids=["not updated", "no times"])
+def test_a_response_that_is_not_newer_proves_nothing_and_a_different_count_is_in_doubt(revision: Revision) -> None:
+    answers = Answers()
+    answers.read(0.0, 8, BEFORE)
+    answers.write(10.0, 18, revision)
+    assert isinstance(answers.read(100.0, 8, BEFORE), Fleet)
+    assert answers.belief.possible == (18,)
+    answers.read(100.0 + DOUBT_S, 8, BEFORE)
+    assert not answers.belief.possible
+
+
+def test_a_count_of_another_writer_after_the_last_write_is_known_at_once() -> None:
+    answers = Answers()
+    answers.read(0.0, 8, BEFORE)
+    answers.write(10.0, 18, AFTER)
+    assert isinstance(answers.read(20.0, 5, AFTER._replace(updated=201.0)), Fleet)
+    assert not answers.belief.possible
+    assert not answers.belief.is_own
+
+
+class LateShown(Rejecting):
+    """ECS shows the state of two minutes ago. `updates`: it updates the deployment when the count changes."""
+
+    def __init__(self, *, updates: bool) -> None:
+        super().__init__(None)
+        self.desired, self.waiting, self.updates = 8, 300, updates
+        self.steps = [(0.0, 8)]
+
+    def _at(self, then: float) -> tuple[int, Revision]:
+        at, tasks = next((step for step in reversed(self.steps) if step[0] <= then), self.steps[0])
+        return tasks, Revision(1.0, at if self.updates else 1.0, None)
+
+    async def read(self, service: ServiceRef, urgency: Urgency = Urgency.ROUTINE) -> Fleet | Missing:
+        desired, revision = self._at(now() - 120.0)
+        return Fleet(desired, desired, 0, now(), identity="a", revision=revision)
+
+    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> Revision | None:
+        await super().scale_to(service, tasks, urgency, more)
+        self.steps.append((now(), tasks))
+        return self._at(now())[1]
+
+
+def test_a_write_is_not_repeated_from_a_count_of_before_it() -> None:
+    world = LateShown(updates=True)
+    run(world, 600.0)
+    counts = [tasks for _, tasks in world.attempts]
+    assert counts == sorted(counts), counts
+    polls = [poll.outcome for poll in world.polls]
+    assert "stale" in polls
+    assert polls.count("stale") <= 13, "not for longer than the two minutes"

@@ -72,7 +72,6 @@ class Auditor:
     def started(self, now: float, *, intact_file: bool) -> None:
         """A daemon starts. `intact_file`: the settings file is as the operator wants it."""
         self.doubtful_file = not intact_file
-        self.removals.clear()
         for ledger in self.ledgers.values():
             ledger.restart(now)
 
@@ -100,9 +99,12 @@ class Auditor:
             starting = fleet.desired > fleet.running
             ledger.starting_until = now + ledger.spec.out_cooldown_s if starting else NEVER
         ledger.identity, ledger.doubtful = fleet.identity, False
+        if ledger.hidden and (fleet.revision.updated or now) >= ledger.desired[-1][0]:
+            ledger.hidden = False
+            ledger.visible.append((now, fleet.desired))
         if fleet.pause_tag is None or is_pause(fleet.pause_tag.split(" ")[0]):
             ledger.last_pause = fleet.pause_tag
-        if fleet.desired > 0:
+        if fleet.desired > 0 and not ledger.hidden:
             ledger.switched_off = False
 
     def protected(self, key: str, now: float, tasks: int | None) -> None:
@@ -111,8 +113,12 @@ class Auditor:
     def changed(self, key: str, tasks: int, now: float, *, by_daemon: bool) -> None:
         """The true desired count changed: by the daemon, or by another writer."""
         ledger = self.ledgers[key]
-        before = ledger.desired[-1][1]
+        before, shown = ledger.desired[-1][1], ledger.shown_desired
+        before = shown if by_daemon and ledger.hidden and shown is not None else before
         ledger.desired.append((now, tasks))
+        ledger.hidden = not by_daemon
+        if by_daemon:
+            ledger.visible.append((now, tasks))
         if by_daemon:
             ledger.raised_at = now if tasks > before else ledger.raised_at
             ledger.lowered_at = now if tasks < before else ledger.lowered_at
@@ -181,7 +187,7 @@ class Auditor:
 
     def _check_raise(self, ledger: ServiceLedger, tasks: int, now: float) -> None:
         key = ledger.spec.key
-        if ledger.switched_off and not _is_count(ledger.tag):
+        if ledger.switched_off and not ledger.hidden and not _is_count(ledger.tag):
             self.found("S8", key, now, f"scaled out to {tasks} after another writer set 0 below min_tasks")
         least, stated = max(spec.min_tasks for spec in ledger.specs(now)), _is_count(ledger.tag)
         if self._is_idle(ledger, now) and tasks > least and not (ledger.spec.tagged or stated):
@@ -297,7 +303,7 @@ class Auditor:
             self.found("S4", ledger.spec.key, now, f"scaled in to {tasks}, and {read[1]} tasks are protected")
 
     def _check_fleet_cap(self, key: str, now: float) -> None:
-        """S11, for one daemon: a successor does not know what was removed before its start."""
+        """S11, also across restarts: the tasks that a daemon and its successors removed."""
         if len(self.ledgers) < 2:
             return
         removed, cap, most = self.fleet_cap(now)
@@ -307,14 +313,14 @@ class Auditor:
             )
 
     def fleet_cap(self, now: float) -> tuple[int, int, int]:
-        """Return the tasks that this daemon removed in the window, how many it may remove, and the most tasks of all
+        """Return the tasks that the daemon removed in the window, how many it may remove, and the most tasks of all
         services in that time.
         """
         self.removals = [each for each in self.removals if each[0] > now - CAP_WINDOW_S]
         removed = sum(tasks for _, tasks in self.removals)
-        times = [now - CAP_WINDOW_S - SETTLED_S, *(at for one in self.ledgers.values() for at, _ in one.desired)]
-        lately = [at for at in times if at >= now - CAP_WINDOW_S - SETTLED_S]
-        most = max(sum(one.highest_until(at) for one in self.ledgers.values()) for at in lately)
+        since, ledgers = now - CAP_WINDOW_S - SETTLED_S, self.ledgers.values()
+        times = [at for one in ledgers for at, _ in (*one.desired, *one.visible) if at > since]
+        most = max(sum(one.most_at(at) for one in ledgers) for at in (since, *times))
         return removed, -int(-CAP_RATIO * most // 1), most
 
     def found(self, guarantee: str, service: str, now: float, text: str) -> None:

@@ -53,6 +53,7 @@ def _recreate(sim: Simulation, fault: DrawnFault) -> None:
     tasks = int(fault.number)
     sim.region.replace(fault.subject, tasks, sim.loop.time())
     sim.auditor.ledgers[fault.subject].desired.append((sim.loop.time(), tasks))
+    sim.auditor.ledgers[fault.subject].hidden = True
 
 
 def _purge(sim: Simulation, fault: DrawnFault) -> None:

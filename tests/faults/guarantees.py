@@ -102,8 +102,8 @@ GUARANTEES: tuple[Guarantee, ...] = (
     Guarantee(
         "S11",
         "Queues that read zero at once do not stop the fleet.",
-        "The tasks that one daemon removed within 300 s are at most half of the most tasks that all services had in "
-        "that time and the 40 s before it. A removed task counts for 18 s more, because the answer may be lost.",
+        "The tasks that the daemon removed within 300 s, also before a restart, are at most half of the most tasks "
+        "that all services had, or that the daemon can know of, in that time and the 40 s before it.",
         elsewhere="tests/control/test_admission.py",
     ),
     Guarantee(
@@ -217,14 +217,7 @@ class KnownFailure(NamedTuple):
     why: str
 
 
-KNOWN: tuple[KnownFailure, ...] = (
-    KnownFailure(
-        "fleet_stale",
-        ("S1", "S11", "L4", "L9"),
-        "ECS shows counts that are minutes old: the fleet cap is a share of the counts that ECS shows, and scale-outs "
-        "start from them",
-    ),
-)
+KNOWN: tuple[KnownFailure, ...] = ()
 
 AFTER_S = 200.0
 """Seconds after a fault in which a failure is attributed to it."""

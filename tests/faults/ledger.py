@@ -57,7 +57,10 @@ class ServiceLedger:
     and this daemon saw it. `open_since`: when a request that is in progress was sent. `doubtful`: a request whose
     effect is unknown to the daemon was sent since the last answer of ECS. `asked_at`: when the last request was sent,
     for `asked_tasks`; `raised_at`, `lowered_at`: when the last one of this daemon took effect. `starting_until`: no
-    scale-out before it, because tasks were starting when this daemon first read the service.
+    scale-out before it, because tasks were starting when this daemon first read the service. `hidden`: the last
+    change was by another writer or an earlier daemon, and no answer of ECS has shown it, so that this daemon cannot
+    know it. `visible`: the desired
+    counts as far as the daemon can know them.
     """
 
     spec: ServiceSpec
@@ -78,12 +81,15 @@ class ServiceLedger:
     raised_at: float = NEVER
     lowered_at: float = NEVER
     starting_until: float = NEVER
+    hidden: bool = False
+    visible: list[tuple[float, int]] = field(default_factory=list)
 
     @classmethod
     def of(cls, spec: ServiceSpec, began: float) -> ServiceLedger:
         queues = {name: _answers() for name in spec.queues}
         minutes = {name: deque[QueueMinute](maxlen=10) for name in spec.queues}
-        return cls(spec, [(began, spec)], [(began - 3600.0, spec.desired)], queues, minutes, since=began)
+        desired = [(began - 3600.0, spec.desired)]
+        return cls(spec, [(began, spec)], desired, queues, minutes, since=began, visible=desired[:])
 
     def restart(self, now: float) -> None:
         """Forget all answers: a new daemon did not get them."""
@@ -93,31 +99,27 @@ class ServiceLedger:
             minutes.clear()
         self.fleets.clear()
         self.protected, self.identity, self.open_since, self.last_pause = None, None, None, None
-        self.since, self.switched_off, self.doubtful = now, False, False
+        self.since, self.switched_off, self.doubtful, self.hidden = now, False, False, True
         self.asked_at = self.raised_at = self.lowered_at = self.starting_until = NEVER
 
     def lowest(self, now: float) -> int:
-        """Return the lowest true desired count of the last `RACE_S`."""
+        """Return the lowest true desired count of the last `RACE_S`; of a hidden change also that which ECS shows."""
         return min(self._lately(now))
 
     def highest(self, now: float) -> int:
         return max(self._lately(now))
 
     def _lately(self, now: float) -> Iterator[int]:
+        if self.hidden and self.shown_desired is not None:
+            yield self.shown_desired
         for at, tasks in reversed(self.desired):
             yield tasks
             if at <= now - RACE_S:
                 return
 
-    def desired_at(self, then: float) -> int:
-        return next((tasks for at, tasks in reversed(self.desired) if at <= then), self.desired[0][1])
-
-    def highest_until(self, then: float) -> int:
-        """Return the highest true count of the `RACE_S` before a time: a daemon may not yet know of a removal, if the
-        answer to its request was lost.
-        """
-        lately = [tasks for at, tasks in self.desired if then - RACE_S < at <= then]
-        return max([self.desired_at(then - RACE_S), *lately])
+    def most_at(self, then: float) -> int:
+        """Return the larger of the true count at that time and the one that the daemon can know."""
+        return max(_at(self.desired, then), _at(self.visible, then))
 
     def specs(self, now: float) -> list[ServiceSpec]:
         """Return the settings that can be in force: those written in the last `SETTLED_S`, and those before them."""
@@ -181,6 +183,10 @@ class ServiceLedger:
     def shown(self, name: str, after: float, until: float) -> int:
         """Return the sum of the messages that SQS showed in that time."""
         return sum(sum(one.counts[:2]) for one in self.queues[name] if one.counts and after < one.at <= until)
+
+
+def _at(steps: list[tuple[float, int]], then: float) -> int:
+    return next((tasks for at, tasks in reversed(steps) if at <= then), steps[0][1])
 
 
 def is_pause(word: str) -> bool:

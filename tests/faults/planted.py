@@ -65,11 +65,11 @@ BUGS: tuple[PlantedBug, ...] = (
     PlantedBug("the fleet cap is not applied", "autoscaler.control.admission:Admission._within_fleet_cap", "if percent is None:", "if True:", ("S11",)),
     PlantedBug("the fleet cap forgets a removal once ECS has accepted it", "autoscaler.control.admission:Admission.confirm", "self._close(key)", "self._forget(key)", ("S11",)),
     PlantedBug("an old reading of ECS is fresh", "autoscaler.control.readers:FleetWatch.is_fresh", "self._clock() - self._known.at < FRESH_S", "True", ("S2",)),
-    PlantedBug("a service that was created again is the old one", "autoscaler.control.loop:ServiceLoop._recognize", "if self._identity is not None and", "if False and", ("S5", "S12"), faults="200:idle:{s}:500:0 150:replaced:{s}:1:15"),
+    PlantedBug("a service that was created again is the old one", "autoscaler.control.loop:ServiceLoop._recognize", "if self._identity is not None and", "if False and", ("S5", "S12"), faults="500:idle:{s}:340:0 450:replaced:{s}:1:15"),
     PlantedBug("a scale-out has no cooldown", "autoscaler.core.rules.pace:cooldown", "holds_out = ", "holds_out = False and ", ("S7",)),
     PlantedBug("a scale-in has no cooldown", "autoscaler.core.rules.pace:cooldown", "holds_in = ", "holds_in = False and ", ("S7",)),
     PlantedBug("a write whose answer was lost starts no cooldown", "autoscaler.control.readers:FleetWatch.late_acceptance", "if write is None or", "if True or", ("S7",)),
-    PlantedBug("a write without an answer is sent again at once, with another value", "autoscaler.control.loop:ServiceLoop._act", "self._fleet.wrote(whole(self._ports.clock()), before, target, accepted=False)", "self._fleet.wrote(whole(self._ports.clock()), before, target, accepted=False); "
+    PlantedBug("a write without an answer is sent again at once, with another value", "autoscaler.control.loop:ServiceLoop._act", "self._fleet.wrote(whole(self._ports.clock()), before, target, None)", "self._fleet.wrote(whole(self._ports.clock()), before, target, None); "
      "isinstance(error, NOTHING_DONE) or await self._ports.fleets.scale_to(ref, target + 1, _urgency(decision))", ("S6",), faults="60:write_unknown:{s}:700:0 100:burst:{s}:0:300"),
     PlantedBug("every decision is written, also one without a change", "autoscaler.control.loop:ServiceLoop._act", "if decision.verdict is Verdict.HOLD:", "if decision.verdict is Verdict.HOLD and decision.demand is None:", ("S7",)),
     PlantedBug("messages without a deletion ask for more tasks without end", "autoscaler.core.rules.work:no_progress", "if not flows or", "if True or", ("S16",), faults="60:poison:{s}:700:0 100:burst:{s}:0:300 500:burst:{s}:0:300"),
@@ -78,6 +78,9 @@ BUGS: tuple[PlantedBug, ...] = (
     PlantedBug("the rate limiter lets every call pass", "autoscaler.control.rate_limiter:TokenBucketLimiter._wait_s", "return max(wait_s, state.backoff_until - now)", "return 0.0", ("L3",), faults="100:queue_throttled:{s}:200:0"),
     PlantedBug("SIGTERM waits for hung calls without a limit", "autoscaler.control.supervisor:_stop", "timeout=GRACE_S", "timeout=600", ("L6",), faults="100:queue_hang:{s}:5000:0"),
     PlantedBug("a refused write ends the loop of its service", "autoscaler.control.loop:ServiceLoop._act", "return self._rejected.rejected(error, target, causes)", "await asyncio.sleep(3600); return self._rejected.rejected(error, target, causes)", ("L3", "S1", "L9"), faults="60:write_refused:{s}:200:0 80:burst:{s}:0:300"),
+    PlantedBug("the fleet cap counts a removal without an answer as present, too", "autoscaler.control.admission:Admission._confirmed", "min(change.before, change.target)", "change.before", ("S11",), faults="400:idle:s0:400:0 400:write_unknown:s0:400:0 400:fleet_stale:s0:400:60 400:idle:s1:400:0 400:write_unknown:s1:400:0 400:fleet_stale:s1:400:60 400:idle:s2:400:0 400:write_unknown:s2:400:0 400:fleet_stale:s2:400:60 430:burst:s3:0:300 430:burst:s4:0:300 480:burst:s3:0:300 480:burst:s4:0:300 530:burst:s3:0:300 530:burst:s4:0:300 500:idle:s5:300:0 500:idle:s6:300:0 500:idle:s7:300:0 600:idle:s3:300:0 600:idle:s4:300:0"),
+    PlantedBug("the fleet cap begins with nothing removed after a restart", "autoscaler.control.admission:Admission._within_fleet_cap", "percent < EVERYTHING_PERCENT and", "False and", ("S11",)),
+    PlantedBug("an answer of ECS from before the own write is believed", "autoscaler.control.writes:Belief._is_before_the_write", "fleet.desired != target and", "False and", ("S1", "S7", "S11", "S12"), faults="100:fleet_stale:{s}:600:120 150:burst:{s}:0:300 300:idle:{s}:300:0"),
 )  # fmt: skip
 """Each with the guarantees that may catch it; `caught.toml` has the seed and the guarantee that did."""
 

@@ -13,7 +13,7 @@ from random import Random
 from typing import NoReturn, Protocol
 
 from autoscaler.control.rate_limiter import TokenBucketLimiter
-from autoscaler.core.model import Backlog, Fleet, Measurement, Missing, PastMinute, StopTimeout, Utilization
+from autoscaler.core.model import Backlog, Fleet, Measurement, Missing, PastMinute, Revision, StopTimeout, Utilization
 from autoscaler.errors import AutoscalerError, Denied, Garbled, NotFound, Refused, Throttled, Unavailable, Unreadable
 from autoscaler.ports import (
     Category,
@@ -276,7 +276,7 @@ class PortsOfOne:
         found = self.region.services.items()
         return {key: one.tags for key, one in found if one.spec.tagged and one.truth.exists}
 
-    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> bool:
+    async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> Revision | None:
         key, known = service.service, False
 
         def sent() -> None:
@@ -285,7 +285,7 @@ class PortsOfOne:
 
         try:
             faults = await self._call(Category.SERVICE_MODIFY, "write", key, urgency, more, sends=sent)
-            await self._write(key, tasks, {one.kind: one.number for one in faults})
+            revision = await self._write(key, tasks, {one.kind: one.number for one in faults})
             known = True
         except (Throttled, Denied, Refused, NotFound):
             known = True
@@ -293,10 +293,10 @@ class PortsOfOne:
         finally:
             if self.life.is_alive:
                 self.auditor.answered(key, known=known)
-        return True
+        return revision
 
-    async def _write(self, key: str, tasks: int, faults: dict[str, float]) -> None:
-        """Apply the write, and wait for the rest of the answer's time."""
+    async def _write(self, key: str, tasks: int, faults: dict[str, float]) -> Revision:
+        """Apply the write, wait for the rest of the response's time, and return how new it is."""
         if not self.region.services[key].truth.exists:
             raise NotFound(f"there is no service {key}")
         now = self.clock()
@@ -304,11 +304,13 @@ class PortsOfOne:
             self.land(now + faults["write_late"], key, tasks)
         elif "write_lost" not in faults:
             self.land(now, key, tasks)
+        revision = self.region.revision(key, now)
         if faults.keys() & {"write_late", "write_lost", "write_unknown"}:
             await asyncio.sleep(TIMEOUT_S)
             raise self._failed(Unavailable(f"{key}: UpdateService had no answer"))
         await asyncio.sleep(self.rng.uniform(*QUICK_S))
         self._require_alive()
+        return revision
 
 
 def _backlog(counts: FakeCounts | None, at: float) -> Backlog:

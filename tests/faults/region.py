@@ -101,8 +101,13 @@ class CloudRegion:
             deployment=None if fleet.rollout is None else Deployment(fleet.rollout.began),
             pause_tag=service.tags.get("autoscaler:paused"),
             identity=f"{key}@{service.created:.3f}",
-            revision=Revision(max(fleet.deployed, service.created), service.changed_at(shown_at)),
+            revision=self.revision(key, shown_at),
         )
+
+    def revision(self, key: str, then: float) -> Revision:
+        """Return how new the state of that time is: a change of the count updates the deployment."""
+        service = self.services[key]
+        return Revision(max(service.truth.fleet.deployed, service.created), service.changed_at(then))
 
     def protected(self, key: str, now: float) -> int:
         fleet = self.services[key].truth.fleet

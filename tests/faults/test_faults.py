@@ -33,6 +33,13 @@ REGRESSIONS = [
         "S15",
         "a queue's minute cancelled what another queue's minute showed",
     ),
+    (
+        20263,
+        "764:write_unknown:s5:82:0 802:idle:s5:60:0",
+        "S11",
+        "the fleet cap counted tasks whose removal had no answer as removed and as present",
+    ),
+    (5, "636:crash:*:6:0", "S11", "after a restart, the fleet cap did not count what was removed before it"),
 ]
 """Seeds and faults that found a bug of the product, with the guarantee."""
 

@@ -11,7 +11,8 @@ import pytest
 from aiohttp import web
 
 from autoscaler.telemetry import guard, http_connections, serve
-from autoscaler.telemetry.http_connections import ConnectionLimits, HttpConnection, OpenConnections, Stage
+from autoscaler.telemetry.http_connections import ConnectionLimits, HttpConnection, OpenConnections, Refusal, Stage
+from autoscaler.telemetry.metrics import Form, render
 from autoscaler.telemetry.web import GuardedHandler
 from tests.telemetry.polls import holding
 from tests.telemetry.test_web import HUNG_AFTER_S, desk_with
@@ -82,6 +83,28 @@ async def test_above_the_limit_only_a_health_check_is_answered_until_a_connectio
             writer.close()
         for _, writer in held:
             writer.close()
+
+
+async def test_a_request_that_is_not_served_is_counted_by_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_connections, "HEAD_S", 0.05)
+    desk = desk_with(holding())
+    async with (
+        serve(desk.store, desk.metrics, "127.0.0.1", 0, HUNG_AFTER_S) as port,
+        asyncio.timeout(20),
+    ):
+        for sends in (b"", b"NONSENSE\r\n\r\n", b"GET /" + b"x" * 5_000):
+            reader, writer = await connected(port)
+            writer.write(sends)
+            await reader.read()
+            writer.close()
+        reader, writer = await connected(port)
+        writer.write(REQUEST)
+        assert await status(reader) == b"200"
+        writer.close()
+    assert desk.metrics.refusals == {Refusal.NO_REQUEST: 1, Refusal.BAD_REQUEST: 2}
+    page = render(desk.metrics.snapshot(), Form.TEXT).decode()
+    assert 'autoscaler_http_refusals_total{reason="bad_request"} 2' in page
+    assert 'autoscaler_http_refusals_total{reason="not_read"} 0' in page, "a reason that did not occur is 0"
 
 
 @pytest.mark.parametrize("begun", [b"", REQUEST[:20]], ids=["nothing", "half a head"])
@@ -173,6 +196,7 @@ async def test_a_connection_whose_client_does_not_read_is_aborted(monkeypatch: p
         await transport.ended.wait()
     protocol.connection_lost(None)
     assert inner.calls == ["made", "pause", "resume", "pause", "lost"]
+    assert connections.refusals == {Refusal.NOT_READ: 1}
     assert not len(connections)
 
 

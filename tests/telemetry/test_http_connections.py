@@ -17,6 +17,7 @@ from autoscaler.telemetry.http_connections import (
     ConnectionLimits,
     HttpConnection,
     OpenConnections,
+    Refusal,
     Stage,
     client_of,
     is_loopback,
@@ -246,3 +247,25 @@ def test_a_limit_that_may_not_be_raised_is_kept(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(resource, "setrlimit", refuse)
     http_connections.raise_file_limit()
+
+
+async def test_connections_that_are_not_served_are_counted_by_reason() -> None:
+    connections = OpenConnections(ConnectionLimits(4))  # 2 ordinary ones, 1 handshake
+    served = Client(connections, LOCAL, Stage.BUSY)
+    assert served.connection is not None
+    served.connection.drop()
+    assert not connections.refusals, "the server ends"
+    first, second = Client(connections, "10.0.0.1"), Client(connections, "10.0.0.2")
+    assert first.connection is not None
+    assert second.connection is not None
+    connections.begin_handshake(first.connection)
+    connections.begin_handshake(second.connection)
+    Client(connections, "10.0.0.3", Stage.BUSY)
+    Client(connections, "10.0.0.4", Stage.BUSY)
+    assert connections.refusals == {Refusal.TOO_MANY_HANDSHAKES: 1, Refusal.REPLACED: 1}
+    Client(connections, "10.0.0.5", Stage.BUSY)
+    assert Client(connections, "10.0.0.6").is_refused
+    assert connections.refusals[Refusal.NO_ROOM] == 1
+    first.connection.drop(Refusal.TLS_FAILED)
+    assert connections.refusals[Refusal.TLS_FAILED] == 0, "it has ended before"
+    assert connections.refusals.total() == 3
