@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from enum import Enum, auto
 
-from autoscaler.telemetry.http_connections import HEAD_S, HttpConnection, OpenConnections, Refusal
+from autoscaler.telemetry.http_connections import HEAD_S, HttpConnection, OpenConnections, RefusalReason
 from autoscaler.telemetry.logs import logger
 
 BACKLOG = 1_024
@@ -141,7 +141,7 @@ class Acceptor:
     def _readable(self, one: HttpConnection, accepted: socket.socket, greeting: Greeting) -> None:
         progress = greeting.progress(accepted)
         if progress is Progress.FAILED:
-            one.drop(Refusal.TLS_FAILED)
+            one.drop(RefusalReason.TLS_FAILED)
         elif progress is Progress.COMPLETE:
             self._loop.remove_reader(accepted)
             self._ready[one] = self._arrived.pop(one)
@@ -178,7 +178,7 @@ class Acceptor:
                 ssl_shutdown_timeout=shutdown_s,
             )
         except OSError:  # the handshake failed, or the connection was dropped
-            one.refuse(Refusal.TLS_FAILED)
+            one.refuse(RefusalReason.TLS_FAILED)
             one.release()
 
 

@@ -5,12 +5,12 @@ Pure. The log line and the API entry have the same account, so either can be rep
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from enum import StrEnum
 from math import isinf
 from typing import Any, NamedTuple
 
+from autoscaler.config.addresses import REGION
 from autoscaler.core.clearing import clearing, in_words
 from autoscaler.core.demand import read_signals
 from autoscaler.core.explain import sentence
@@ -77,14 +77,13 @@ def _faults(poll: Poll) -> Iterator[PollFault]:
         yield PollFault(WRITE, poll.outcome, poll.failure)
 
 
-_PLACE = re.compile(r".{1,2000}? in [a-z]{2}[a-z-]*-[0-9]+: ")
-"""The beginning of an error: which resources, in which Region. One call reads several services, so it names others."""
-
-
 def cause_of(reason: str) -> str:
-    """Return an error without the names of its resources: the same for all services that one outage affects."""
-    found = _PLACE.match(reason)
-    return reason if found is None else reason[found.end() :]
+    """Return an error without its resources and Region: the same for all services that one outage affects. One call
+    reads several services, so the error of a service names others.
+    """
+    place, colon, cause = reason.partition(": ")
+    named, _, region = place.rpartition(" in ")
+    return cause if colon and named and REGION.fullmatch(region) else reason
 
 
 def is_served(poll: Poll, faults: tuple[PollFault, ...]) -> bool:

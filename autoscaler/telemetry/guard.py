@@ -15,7 +15,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import cast
 
-from autoscaler.telemetry.http_connections import Deadline, HttpConnection, Refusal, Stage
+from autoscaler.telemetry.http_connections import Deadline, HttpConnection, RefusalReason, Stage
 
 HEALTH = "/healthz"
 """The path of the health check."""
@@ -191,7 +191,7 @@ class Guarded(asyncio.BufferedProtocol):
         connection, and most clients would not receive the response.
         """
         self._discards, self._head = True, Head()
-        self.connection.refuse(Refusal.NO_ROOM if refusal is FULL else Refusal.BAD_REQUEST)
+        self.connection.refuse(RefusalReason.NO_ROOM if refusal is FULL else RefusalReason.BAD_REQUEST)
         self.connection.become(Stage.REFUSED)
         self._close_deadline.begin(self._transport.abort)
         self._transport.write(self._guard.rejection(refusal))
@@ -209,7 +209,7 @@ class Guarded(asyncio.BufferedProtocol):
         self._inner.pause_writing()
 
     def _give_up(self) -> None:
-        self.connection.refuse(Refusal.NOT_READ)
+        self.connection.refuse(RefusalReason.NOT_READ)
         self._transport.abort()
 
     def resume_writing(self) -> None:

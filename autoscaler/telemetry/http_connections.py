@@ -79,7 +79,7 @@ def limits_for(files: int) -> ConnectionLimits:
     return ConnectionLimits(max(4, most))
 
 
-class Refusal(StrEnum):
+class RefusalReason(StrEnum):
     """Why a connection or its request was not served: the label `reason` of a metric."""
 
     NO_ROOM = auto()
@@ -132,16 +132,16 @@ class HttpConnection:
         """Drop the connection if a request head is not complete in time. A head that is expected already has no more
         time.
         """
-        self._deadline.begin(partial(self.drop, Refusal.NO_REQUEST))
+        self._deadline.begin(partial(self.drop, RefusalReason.NO_REQUEST))
 
-    def drop(self, reason: Refusal | None = None) -> None:
+    def drop(self, reason: RefusalReason | None = None) -> None:
         """Abort the connection, and stop counting it immediately. `reason` None: the server ends."""
         self.refuse(reason)
         abort = self.abort
         self.release()
         abort()
 
-    def refuse(self, reason: Refusal | None) -> None:
+    def refuse(self, reason: RefusalReason | None) -> None:
         """Count the refusal, unless the connection has ended already."""
         if reason is not None and self in self._connections:
             self._connections.refusals[reason] += 1
@@ -180,9 +180,9 @@ class OpenConnections:
     served, by reason.
     """
 
-    def __init__(self, limits: ConnectionLimits, refusals: Counter[Refusal] | None = None) -> None:
+    def __init__(self, limits: ConnectionLimits, refusals: Counter[RefusalReason] | None = None) -> None:
         self.limits = limits
-        self.refusals = Counter[Refusal]() if refusals is None else refusals
+        self.refusals = Counter[RefusalReason]() if refusals is None else refusals
         self._open: dict[HttpConnection, None] = {}
 
     def __len__(self) -> int:
@@ -198,7 +198,7 @@ class OpenConnections:
         """Return a new connection of this peer, which counts until `release` (None: there is no room for it)."""
         one = HttpConnection(self, host)
         if not self._has_room(one):
-            self.refusals[Refusal.NO_ROOM] += 1
+            self.refusals[RefusalReason.NO_ROOM] += 1
             return None
         self._open[one] = None
         one.expect_head()
@@ -208,7 +208,7 @@ class OpenConnections:
         """Count the connection among the TLS handshakes. If there are too many, drop the oldest one."""
         present = [other for other in self._open if other.stage is Stage.HANDSHAKE]
         if len(present) >= self.limits.handshakes:
-            present[0].drop(Refusal.TOO_MANY_HANDSHAKES)
+            present[0].drop(RefusalReason.TOO_MANY_HANDSHAKES)
         one.become(Stage.HANDSHAKE)
 
     def moved(self, one: HttpConnection) -> None:
@@ -247,7 +247,7 @@ def _drop_one(among: Sequence[HttpConnection]) -> bool:
     unused = (one for one in among if not one.is_in_use)
     found = min(unused, key=lambda one: (-counts[one.client], _RANKS.get(one.stage, 2)), default=None)
     if found is not None:
-        found.drop(Refusal.REPLACED)
+        found.drop(RefusalReason.REPLACED)
     return found is not None
 
 

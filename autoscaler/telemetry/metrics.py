@@ -19,7 +19,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 
 from autoscaler.ports import Category, ServiceRef
 from autoscaler.telemetry.families import FAMILIES, Family, MetricKind, Source
-from autoscaler.telemetry.http_connections import Refusal
+from autoscaler.telemetry.http_connections import RefusalReason
 from autoscaler.telemetry.own import OUTCOMES, OWN, Histogram, Snapshot
 from autoscaler.telemetry.pages import GZIP, NAP_S
 from autoscaler.telemetry.samples import ScrapeView
@@ -143,7 +143,7 @@ class Metrics:
         self._lags = Histogram()
         self._waits = Histogram()
         self._problems = dict.fromkeys(SOURCES, 0)
-        self.refusals: Counter[Refusal] = Counter()
+        self.refusals: Counter[RefusalReason] = Counter()
 
     def made(self, api: str, category: Category, outcome: str, units: int = 1) -> None:
         """Count a completed request to AWS. An outcome outside the closed set counts as `failed`."""

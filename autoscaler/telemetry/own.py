@@ -13,7 +13,7 @@ from autoscaler import __version__
 from autoscaler.core.model import Instant
 from autoscaler.ports import Category
 from autoscaler.telemetry.families import Family, MetricKind, Stability
-from autoscaler.telemetry.http_connections import Refusal
+from autoscaler.telemetry.http_connections import RefusalReason
 from autoscaler.telemetry.samples import Samples
 from autoscaler.telemetry.status_store import ServiceStatus
 from autoscaler.telemetry.tally import CALL_FAILURES, ServiceTally
@@ -69,7 +69,7 @@ class Snapshot:
     cost_per_month: float
     problems: Mapping[str, int]
     lost_lines: int
-    refusals: Counter[Refusal]
+    refusals: Counter[RefusalReason]
 
 
 def requests(snapshot: Snapshot) -> Samples:
@@ -103,7 +103,7 @@ def lost_lines(snapshot: Snapshot) -> Samples:
 
 
 def refusals(snapshot: Snapshot) -> Samples:
-    return [((reason.value,), snapshot.refusals[reason]) for reason in Refusal]
+    return [((reason.value,), snapshot.refusals[reason]) for reason in RefusalReason]
 
 
 def build(_: Snapshot) -> Samples:

@@ -22,7 +22,13 @@ from hypothesis import strategies as st
 
 from autoscaler.telemetry import accepting, http_connections
 from autoscaler.telemetry.accepting import Acceptor, Greeting, Progress, listening_sockets
-from autoscaler.telemetry.http_connections import ConnectionLimits, HttpConnection, OpenConnections, Refusal, Stage
+from autoscaler.telemetry.http_connections import (
+    ConnectionLimits,
+    HttpConnection,
+    OpenConnections,
+    RefusalReason,
+    Stage,
+)
 from tests.telemetry.certificates import write_certificate
 from tests.telemetry.polls import Lines
 
@@ -203,7 +209,7 @@ async def test_a_client_that_does_not_speak_tls_is_closed(
             one.shutdown(socket.SHUT_WR)
         assert await is_closed(one)
         await until({}, connections)
-        assert connections.refusals == {Refusal.TLS_FAILED: 1}
+        assert connections.refusals == {RefusalReason.TLS_FAILED: 1}
         one.close()
 
 
@@ -213,7 +219,7 @@ async def test_a_handshake_that_fails_leaves_no_connection(contexts: tuple[ssl.S
         with pytest.raises(ssl.SSLError):
             await echoed(port, ssl.create_default_context())
         await until({}, connections)
-        assert connections.refusals == {Refusal.TLS_FAILED: 1}
+        assert connections.refusals == {RefusalReason.TLS_FAILED: 1}
 
 
 @on_both_loops

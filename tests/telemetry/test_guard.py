@@ -11,7 +11,13 @@ import pytest
 from aiohttp import web
 
 from autoscaler.telemetry import guard, http_connections, serve
-from autoscaler.telemetry.http_connections import ConnectionLimits, HttpConnection, OpenConnections, Refusal, Stage
+from autoscaler.telemetry.http_connections import (
+    ConnectionLimits,
+    HttpConnection,
+    OpenConnections,
+    RefusalReason,
+    Stage,
+)
 from autoscaler.telemetry.metrics import Form, render
 from autoscaler.telemetry.web import GuardedHandler
 from tests.telemetry.polls import holding
@@ -101,7 +107,7 @@ async def test_a_request_that_is_not_served_is_counted_by_reason(monkeypatch: py
         writer.write(REQUEST)
         assert await status(reader) == b"200"
         writer.close()
-    assert desk.metrics.refusals == {Refusal.NO_REQUEST: 1, Refusal.BAD_REQUEST: 2}
+    assert desk.metrics.refusals == {RefusalReason.NO_REQUEST: 1, RefusalReason.BAD_REQUEST: 2}
     page = render(desk.metrics.snapshot(), Form.TEXT).decode()
     assert 'autoscaler_http_refusals_total{reason="bad_request"} 2' in page
     assert 'autoscaler_http_refusals_total{reason="not_read"} 0' in page, "a reason that did not occur is 0"
@@ -196,7 +202,7 @@ async def test_a_connection_whose_client_does_not_read_is_aborted(monkeypatch: p
         await transport.ended.wait()
     protocol.connection_lost(None)
     assert inner.calls == ["made", "pause", "resume", "pause", "lost"]
-    assert connections.refusals == {Refusal.NOT_READ: 1}
+    assert connections.refusals == {RefusalReason.NOT_READ: 1}
     assert not len(connections)
 
 

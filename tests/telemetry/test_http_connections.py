@@ -17,7 +17,7 @@ from autoscaler.telemetry.http_connections import (
     ConnectionLimits,
     HttpConnection,
     OpenConnections,
-    Refusal,
+    RefusalReason,
     Stage,
     client_of,
     is_loopback,
@@ -262,10 +262,10 @@ async def test_connections_that_are_not_served_are_counted_by_reason() -> None:
     connections.begin_handshake(second.connection)
     Client(connections, "10.0.0.3", Stage.BUSY)
     Client(connections, "10.0.0.4", Stage.BUSY)
-    assert connections.refusals == {Refusal.TOO_MANY_HANDSHAKES: 1, Refusal.REPLACED: 1}
+    assert connections.refusals == {RefusalReason.TOO_MANY_HANDSHAKES: 1, RefusalReason.REPLACED: 1}
     Client(connections, "10.0.0.5", Stage.BUSY)
     assert Client(connections, "10.0.0.6").is_refused
-    assert connections.refusals[Refusal.NO_ROOM] == 1
-    first.connection.drop(Refusal.TLS_FAILED)
-    assert connections.refusals[Refusal.TLS_FAILED] == 0, "it has ended before"
+    assert connections.refusals[RefusalReason.NO_ROOM] == 1
+    first.connection.drop(RefusalReason.TLS_FAILED)
+    assert connections.refusals[RefusalReason.TLS_FAILED] == 0, "it has ended before"
     assert connections.refusals.total() == 3
