@@ -121,7 +121,7 @@ def test_what_is_unusual_is_recorded(regime: Regime, bottleneck: float | None, s
     holding_s = 90.0 if regime is Regime.BATCH else 0.0
     learned = replace(known(), regime=regime, bottleneck=bottleneck, holding_s=holding_s, standing=standing)
     if bottleneck is not None:
-        learned = replace(learned, trial=25.0, groups=7.0)
+        learned = replace(learned, trial=25.0, test=20.0, groups=7.0, overtaken_s=45.0)
     world = calm.seen(5, in_flight=3, knowledge=learned)
     record = json.loads(json.dumps(encode(calm.policy(), world, Memory())))
     assert decode(record)[2].knowledge == learned

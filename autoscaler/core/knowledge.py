@@ -84,8 +84,11 @@ class Knowledge:
     it. `holding_s`: the time that messages are expected to be held, in the regime `batch` (else 0). `bottleneck`: the
     number of tasks above which more tasks completed no more messages (None: not seen). `trial`: after a start with a
     lasting backlog, and while a bottleneck is likely but not certain, the most tasks until it is known whether more
-    tasks help (None: no trial). `groups`: the most tasks that the message groups of FIFO queues keep busy, and a probe
-    (None: they are no limit). `foreseen`: the messages that a useful forecast expects within a minute.
+    tasks help (None: no trial). `test`: the tasks that are requested to find that out (None: no test). `groups`: the
+    most tasks that the message groups of FIFO queues keep busy, and a probe (None: they are no limit). `overtaken_s`:
+    by how much longer the oldest message of a FIFO queue has waited than in the order of arrival, because newer
+    messages of other groups were received before it. `foreseen`: the messages that a useful forecast expects within a
+    minute.
     """
 
     processing_s: Estimate
@@ -108,7 +111,9 @@ class Knowledge:
     holding_s: float = 0.0
     bottleneck: float | None = None
     trial: float | None = None
+    test: float | None = None
     groups: float | None = None
+    overtaken_s: float = 0.0
     foreseen: float = 0.0
 
     @property

@@ -100,6 +100,7 @@ MESSAGES = "no more than one slot for each message: {0} in the queues, {1} expec
 BOTTLENECK = "more than {0} complete no more messages"
 GROUPS = "more than {0} receive nothing: the message groups in flight, and a probe"
 TRIAL = "it is not known whether more than {0} help: these are tried first"
+TEST = "to test with {0} whether more help: messages take longer than before, and accumulate"
 PROBE = "only an upper bound of the processing time is known, and no message waits: {0} of the present {1} are tried"
 """The reasons of the other terms."""
 
@@ -171,7 +172,8 @@ def _required(policy: Policy, known: Knowledge, work: Work, running: int, curren
     if known.standing:
         whole.append(_drained(plan, latencies, known.lasting_load))
     enough = current + max(LEAST_TASKS, LEAST_RATIO * current)
-    early = tuple(term for term in whole if term.tasks > enough)
+    test = () if known.test is None else (Term("test", known.test, TEST, (Several(known.test, "task"),)),)
+    early = tuple(term for term in (*whole, *test) if term.tasks > enough)
     if due.tasks > current:
         later = _needed(urgent, spent, SPENT_RATIO, in_time_s + AHEAD_S).term("due_next", urgent)
         return _capped((due, later, *early), work, plan, must=True)
@@ -185,13 +187,13 @@ def _required(policy: Policy, known: Knowledge, work: Work, running: int, curren
         else Term(term.name, spare, FEW, (Several(work.messages, "message"), plan.slots, SPARE_TASKS))
         for term in (eased.term("ease", plan, EASE), *_loads(known, latency_s))
     )
-    largest = max((due, *terms), key=_TASKS).tasks
+    largest = max((due, *terms, *test), key=_TASKS).tasks
     first_s = min(
         [left - queue.waiting[-1][0] for left, queue in zip(spent, known.queues, strict=True) if queue.waiting],
         default=inf,
     )
     present = _present(current, largest, work.waiting, first_s, max(in_time_s, plan.until_s))
-    return Need(min(float(current), largest), must=False, terms=(due, *terms, present))
+    return Need(min(float(current), largest), must=False, terms=(due, *terms, *test, present))
 
 
 def _present(current: int, largest: float, waiting: int, first_s: float, ahead_s: float) -> Term:

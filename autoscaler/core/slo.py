@@ -123,14 +123,25 @@ def _cause(known: Knowledge, fleet: Fleet) -> str:
     missing = fleet.desired - fleet.running
     if fleet.trouble is not None and missing > 0:
         return f"{are(missing, 'task')} not running: {fleet.trouble.reason}"
+    return _useless(known) or _unknown(known)
+
+
+def _useless(known: Knowledge) -> str | None:
+    """Return why more tasks would not help (None: they would)."""
     if known.bottleneck is not None:
         limit = several(ceil(known.bottleneck), "task")
         return f"above {limit}, more tasks complete no more messages; check what the workers wait for"
     if known.groups is not None:
         return "they wait for earlier messages of their group; use more message groups"
+    if known.overtaken_s:
+        return "they wait for earlier messages of their group, while others are received"
+    return None
+
+
+def _unknown(known: Knowledge) -> str:
+    """Return what was not known when there were too few tasks."""
     if known.trial is not None:
-        limit = several(ceil(known.trial), "task")
-        return f"they waited long before the start; {limit} are tried first, to see if more help"
+        return f"it is not known whether more tasks help: {several(ceil(known.trial), 'task')} are tried first"
     if known.regime is Regime.BATCH:
         return "messages take much longer than before; set processing_time if such batches are usual"
     return "the load or the processing time rose faster than tasks start"

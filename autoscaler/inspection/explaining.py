@@ -133,6 +133,10 @@ def _learned(known: Knowledge) -> Iterator[Input]:
         yield Input("message groups", f"more than {several(ceil(known.groups), 'task')} would be idle")
     if known.trial is not None:
         yield Input("trial", f"at most {several(ceil(known.trial), 'task')}, until it is known whether more tasks help")
+    if known.test is not None:
+        yield Input("test", f"{several(ceil(known.test), 'task')}, to find out whether more tasks help")
+    if known.overtaken_s:
+        yield Input("overtaken", f"the oldest message waits {known.overtaken_s:,.0f} s longer, for others of its group")
     for queue in known.queues:
         if queue.waiting:
             yield Input(f"backlog {queue.name}", f"oldest message about {queue.waiting[-1].seconds:,.0f} s old")

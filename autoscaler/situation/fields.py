@@ -176,7 +176,9 @@ def knowledge(fields: Fields) -> Knowledge:
         holding_s=fields.seconds("holding_s") or 0.0,
         bottleneck=fields.seconds("bottleneck"),
         trial=fields.seconds("trial"),
+        test=fields.seconds("test"),
         groups=fields.seconds("groups"),
+        overtaken_s=fields.seconds("overtaken_s") or 0.0,
         foreseen=fields.seconds("foreseen") or 0.0,
         starting=tuple(StartingTasks(seconds, int(tasks)) for seconds, tasks in fields.pairs("starting", MOST_TASKS)),
     )

@@ -162,8 +162,12 @@ def _unusual(known: Knowledge) -> dict[str, Any]:
         unusual["bottleneck"] = known.bottleneck
     if known.trial is not None:
         unusual["trial"] = known.trial
+    if known.test is not None:
+        unusual["test"] = known.test
     if known.groups is not None:
         unusual["groups"] = known.groups
+    if known.overtaken_s:
+        unusual["overtaken_s"] = known.overtaken_s
     if known.foreseen:
         unusual["foreseen"] = known.foreseen
     return unusual

@@ -50,6 +50,7 @@ PATTERNS: tuple[tuple[str, Callable[..., float]], ...] = (
         lambda messages, coming, slots: (messages + coming) / slots,
     ),
     (f"more than {_TASKS} complete no more messages", lambda tasks: tasks),
+    (f"to test with {_TASKS} whether more help", lambda tasks: tasks),
     (f"more than {_TASKS} receive nothing", lambda tasks: tasks),
     (f"it is not known whether more than {_TASKS} help", lambda tasks: tasks),
     (f"no message waits: {_TASKS} of the present {_N} tasks? are tried", lambda tasks, _: tasks),

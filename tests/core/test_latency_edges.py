@@ -101,6 +101,26 @@ def test_a_trial_limits_the_tasks_but_removes_none(trial: float, current: int, l
     assert required(replace(free, trial=trial), running=current) == limit
 
 
+def test_a_test_adds_tasks_before_the_latency_target_requires_them() -> None:
+    """100 messages that are due in minutes: 15 tasks are enough, and 20 show whether more help. They then stay."""
+    waiting = known((LATER, 100.0), load=15.0)
+    assert not needed(waiting, running=15, in_flight=15).must
+    assert required(waiting, running=15, in_flight=15) <= 15
+    tested = replace(waiting, test=20.0)
+    found = needed(tested, running=15, in_flight=15)
+    assert (found.load, found.must) == (20.0, False)
+    assert "test" in {term.name for term in found.terms}
+    assert required(tested, running=20, in_flight=20) == 20.0
+    assert required(tested, running=30, in_flight=30) >= 20.0
+
+
+def test_a_test_takes_no_more_tasks_than_there_are_messages_and_no_more_than_a_cap() -> None:
+    few = known((LATER, 3.0), load=15.0)
+    assert required(replace(few, test=20.0), running=15, in_flight=4) <= 15
+    waiting = replace(known((LATER, 100.0), load=15.0), test=20.0)
+    assert required(replace(waiting, groups=17.0), running=15, in_flight=15) == 17.0
+
+
 def test_the_smallest_of_several_caps_is_the_load() -> None:
     free = known((LATER, 5000.0), load=40.0)
     caps: dict[str, Any] = {"bottleneck": 14.5, "groups": 13.0, "trial": 12.0}

@@ -63,6 +63,12 @@ def test_what_is_known_about_the_cause_is_reported() -> None:
     assert limited is not None
     assert limited.endswith("above 14 tasks, more tasks complete no more messages; check what the workers wait for")
     assert "above 1 task," in (risk(replace(late, bottleneck=0.5)) or "")
+    overtaken = risk(replace(late, overtaken_s=30.0))
+    assert overtaken is not None
+    assert overtaken.endswith("they wait for earlier messages of their group, while others are received")
+    tried = risk(replace(late, trial=4.5))
+    assert tried is not None
+    assert tried.endswith("it is not known whether more tasks help: 5 tasks are tried first")
     batch = risk(replace(late, regime=Regime.BATCH))
     assert batch is not None
     assert batch.endswith("messages take much longer than before; set processing_time if such batches are usual")

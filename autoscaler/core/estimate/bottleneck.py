@@ -82,6 +82,18 @@ delay.
 """
 
 
+TEST_RATIO, TEST_MORE = 4 / 3, 1.0
+"""The tasks of a test whether more help, as a ratio of the present ones, and at least this number more. At a bottleneck
+that supports two thirds of the present tasks, a third more is twice what it supports.
+"""
+
+SLOWER_RATIO, SLOWEST_RATIO = 1.2, 2.0
+"""Messages take longer than before if the tasks would have deleted the first multiple at the time from before. With
+less, more tasks are hardly needed. With more than the second one, there are already more tasks than twice those that a
+bottleneck supports, and far more are required soon: they show whether they help.
+"""
+
+
 class WorkedMinute(NamedTuple):
     """A minute: its end, the mean number of tasks that were busy, the deletions, and by how many the messages in the
     queues, visible or in flight, became more. As known then: `spread`, that of the processing times, and `task_s`, the
@@ -111,12 +123,17 @@ class Bottleneck:
         "_probe_after_s",
         "_probed_at",
         "_rate",
-        "_reference",
         "_slack",
+        "_slower_for",
         "_spreads",
         "_tasks",
+        "_test",
+        "_test_ended",
+        "_times_s",
         "_trial_until",
         "_tried",
+        "_tried_at",
+        "_widths",
     )
 
     def __init__(self) -> None:
@@ -125,17 +142,20 @@ class Bottleneck:
         self._spreads = (1.0, 1.0)
         self._compared = 0
         self._counts = array("d")
-        self._reference = array("d")
+        self._times_s, self._widths = array("d"), array("d")
         self._leaning: float | None = None
         self._leaning_at: Instant = 0.0
         self._limit: float | None = None
         self._limited_for = 0
         self._rate = 0.0
-        self._slack = 0
+        self._slack = self._slower_for = 0
         self._probed_at: Instant = 0.0
         self._probe_after_s = PROBE_AFTER_S
         self._tried = 0.0
         self._trial_until: Instant = -inf
+        self._test: float | None = None
+        self._test_ended = False
+        self._tried_at: Instant = 0.0
 
     def recalled(self, now: Instant) -> None:
         """End the past, whose minutes were added: start a trial if it is not known whether more tasks help."""
@@ -151,9 +171,18 @@ class Bottleneck:
         """
         if now < self._trial_until:
             return self._tried * TRIAL_RATIO + TRIAL_MORE
-        if self._leaning is None or now - self._leaning_at < PROBE_AFTER_S:
+        if self._leaning is None:
+            return None if self._test is None else max(self._test, self._arriving())
+        if now - self._leaning_at < PROBE_AFTER_S:
             return self._leaning
+        if self._test is not None or self._test_ended:
+            return max(SLOWER_RATIO * self._leaning, self._leaning + TEST_MORE)
         return max(PROBE_RATIO * self._leaning, self._leaning + PROBE_MORE)
+
+    @property
+    def test(self) -> float | None:
+        """The number of tasks with which it is found out whether more tasks help (None: no test)."""
+        return self._test
 
     def see(self, minute: WorkedMinute, *, saturated: bool, slots: float = 1.0) -> None:
         """Add a CloudWatch minute. Minutes are compared while messages wait, or while more have arrived than were
@@ -176,6 +205,7 @@ class Bottleneck:
             self._probed_at = minute.at
             self._probe_after_s = min(MOST_PROBE_AFTER_S, 2 * self._probe_after_s)
         self._compare(minute.at, slots)
+        self._see_test(minute.at)
 
     def skip(self) -> None:
         """Note a minute in which messages failed: it is not known how many tasks were busy, or how much they
@@ -183,12 +213,18 @@ class Bottleneck:
         """
         self._slack += 1
         self._compared, self._leaning = 0, None
+        self._end_test()
         del self._tasks[:], self._deleted[:], self._counts[:]
         if self._slack >= SLACK_MINUTES:
             self._end()
 
     def _end(self) -> None:
         self._compared, self._limit, self._leaning, self._trial_until = 0, None, None, -inf
+        self._end_test()
+        self._test_ended = False
+
+    def _end_test(self) -> None:
+        self._test, self._test_ended = None, True
 
     def _store(self, minute: WorkedMinute) -> None:
         """Add the minute to those before, which are consecutive. The time and the spread of a message are those before
@@ -202,9 +238,20 @@ class Bottleneck:
         del self._tasks[: -MOST_MINUTES - MOST_LAG_MINUTES], self._deleted[: -MOST_MINUTES - MOST_LAG_MINUTES]
         self._spreads = (self._spreads[1], minute.spread)
         self._limited_for += 1
+        as_before = minute.tasks * MINUTE_S / self._task_s if self._times_s else 0.0
+        self._slower_for = self._slower_for + 1 if minute.deleted < as_before else 0
+        self._test_ended &= self._slower_for > 0
+        if not self._compared or minute.task_s <= SLOWER_RATIO * self._task_s:
+            self._times_s.append(minute.task_s)
+            del self._times_s[:-REFERENCE_MINUTES]
         if not self._compared:
-            self._reference.extend((minute.task_s, minute.spread))
-            del self._reference[: -2 * REFERENCE_MINUTES]
+            self._widths.append(minute.spread)
+            del self._widths[:-REFERENCE_MINUTES]
+
+    @property
+    def _task_s(self) -> float:
+        """The task-seconds of a message without a bottleneck (infinite: not known)."""
+        return median(self._times_s)
 
     def limit(self, now: Instant) -> float | None:
         """Return the number of tasks above which more did not help (None: no bottleneck is known)."""
@@ -231,12 +278,64 @@ class Bottleneck:
         nats = sum([more * log(mean / count) for count, more in zip(tasks, deleted, strict=True) if count > 0])
         return nats <= -LEANING_NATS * dispersion
 
+    def _see_test(self, now: Instant) -> None:
+        """Begin or end a test whether more tasks help, if messages take longer than before and accumulate.
+
+        Otherwise more and more tasks are required from when the latency target is at risk, and only then it is found
+        out. A test comes before, and no more tasks are requested until it is known.
+        """
+        if self._limit is not None or self._test_ended:
+            return
+        if self._test is not None:
+            if now - self._tried_at >= TRIAL_S:
+                self._end_test()
+        elif minutes := self._slower_minutes():
+            tasks = self._test_tasks(minutes)
+            if self._is_informative(minutes, tasks):
+                self._test, self._tried_at = tasks, now
+
+    def _slower_minutes(self) -> int:
+        """Return for how many minutes about the same number of tasks has deleted clearly fewer messages than at the
+        time from before, while messages accumulated (0: not for five).
+        """
+        task_s, dispersion = self._task_s, 1 + max(self._widths)
+        fewest, most, worked, deleted, found = inf, 0.0, 0.0, 0.0, 0
+        for minutes in range(1, min(self._compared, self._slower_for) + 1):
+            tasks = self._tasks[-minutes]
+            fewest, most = min(fewest, tasks), max(most, tasks)
+            if most > LOW_RATIO * fewest:
+                break
+            worked, deleted = worked + tasks, deleted + self._deleted[-minutes]
+            expected = worked * MINUTE_S / task_s
+            clearly = deleted + CERTAIN_SIGMAS * sqrt(dispersion * expected)
+            accumulates = _accumulates(self._counts[-2 * minutes :], CERTAIN_SIGMAS)
+            is_slower = max(SLOWER_RATIO * deleted, clearly) < expected <= SLOWEST_RATIO * deleted
+            if minutes >= FEWEST and accumulates and is_slower:
+                found = minutes
+        return found
+
+    def _arriving(self) -> float:
+        """Return the tasks that the newest arrivals keep busy at the time from before, whatever caused a longer one."""
+        return sum(self._counts[-2 * FEWEST :]) / FEWEST * self._task_s / MINUTE_S
+
+    def _test_tasks(self, minutes: int) -> float:
+        """Return the tasks of a test: at most twice those that the bottleneck supports, if it is one."""
+        tasks = max(self._tasks[-minutes:])
+        supported = fmean(self._deleted[-minutes:]) * self._task_s / MINUTE_S
+        return max(tasks + TEST_MORE, SLOWER_RATIO * tasks, min(TEST_RATIO * tasks, 2 * supported))
+
+    def _is_informative(self, minutes: int, tasks: float) -> bool:
+        """Whether as many minutes with these tasks would show a bottleneck for certain."""
+        deleted, ratio = sum(self._deleted[-minutes:]), tasks / max(self._tasks[-minutes:])
+        nats = deleted * (2 * log((1 + ratio) / 2) - log(ratio)) / (1 + max(self._widths))
+        return nats >= CERTAIN_NATS
+
     def _compare(self, now: Instant, slots: float) -> None:
         """Compare the likelihoods. The limit is the number of tasks that would complete as many messages if each took
         as long as without a bottleneck (Little's law), and at most the fewest that completed as many.
         """
         leaning, self._leaning = self._leaning, None
-        task_s, spread = median(self._reference[::2]), max(self._reference[1::2])
+        task_s, spread = self._task_s, max(self._widths)
         found = self._evidence(slots, 1 + spread)
         if not found:
             return
@@ -249,12 +348,16 @@ class Bottleneck:
                 self._limited_for = 0
             enough = max(1.0, min(least.fewest, least.rate * task_s / MINUTE_S))
             self._limit, self._trial_until = enough, -inf
+            self._end_test()
         elif least.nats >= LEANING_NATS and self._limit is None:
             self._leaning = max(self._tasks[-self._compared :])
             if leaning is None or leaning < self._leaning:
                 self._leaning_at = now
         elif max(found).nats <= -LEANING_NATS:
             self._limit, self._trial_until = None, -inf
+            tasks = self._tasks[-self._slower_for :] if self._slower_for else self._tasks[-1:]
+            if max(tasks) >= SLOWER_RATIO * min(tasks):
+                self._end_test()
         if self._limit is not None and self._is_refuted(1 + spread):
             self._compared, self._limit = 1, None
 

@@ -10,13 +10,13 @@ from autoscaler.core.estimate.arrivals import CLOUDWATCH_REACH_S, FEW_NOTES, MIN
 from autoscaler.core.estimate.bottleneck import Bottleneck, WorkedMinute
 from autoscaler.core.estimate.concurrency import Concurrency
 from autoscaler.core.estimate.foreseen import EXPECTED_S, NOTHING_AHEAD, Ahead, expected_arrivals
-from autoscaler.core.estimate.groups import MessageGroups
+from autoscaler.core.estimate.groups import GroupOrder, MessageGroups
 from autoscaler.core.estimate.holding import Holding
 from autoscaler.core.estimate.readings import Minute
 from autoscaler.core.estimate.recall import PastReading, is_nothing_held, minute_of, past_readings
 from autoscaler.core.estimate.starting import Starting
 from autoscaler.core.estimate.throughput import NONE_RATIO, Throughput
-from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Regime, TimedCount
+from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Regime, TimedCount, p95_ratio
 from autoscaler.core.model import FIFO_ENDING, Backlog, Flow, Instant, Observation, PastMinute
 from autoscaler.core.policy import Policy
 from autoscaler.core.signals import MOST_MESSAGES
@@ -71,6 +71,7 @@ class Estimator:
         "_held",
         "_holding",
         "_learned_at",
+        "_orders",
         "_queues",
         "_ran",
         "_reach_s",
@@ -96,6 +97,7 @@ class Estimator:
         self._visible = 0
         self._bottleneck, self._holding = Bottleneck(), Holding()
         self._groups: MessageGroups | None = None
+        self._orders: dict[str, GroupOrder] = {}
         self._ran = Track(CLOUDWATCH_REACH_S, seen.now, FEW_NOTES)
         self._running = seen.fleet.running
         self._learned_at: Instant | None = None
@@ -129,7 +131,8 @@ class Estimator:
                 standing |= queue.stands(STANDING_RATIO * latency_s, max(STANDING_S, latency_s), now)
                 delayed = (TimedCount(0.0, counts.delayed),) if policy.count_delayed and counts.delayed > 0 else ()
                 coming = expected_arrivals(recent[name], ahead.get(name))
-                queues.append(QueueKnowledge(name, (*delayed, *queue.waited), coming))
+                waited = self._in_order(name, counts, queue.waited, now)
+                queues.append(QueueKnowledge(name, (*delayed, *waited), coming))
         minute = max(0.0, sum([arrived[-1] for arrived in recent.values()]))
         learned = self._knowledge(policy, tuple(queues), now, minute, (received, late))
         foreseen = sum([ahead[name].coming[-1] for name in known if name in ahead])
@@ -137,6 +140,18 @@ class Estimator:
         if standing or foreseen or not arriving:
             return replace(learned, arriving=arriving, standing=standing, foreseen=foreseen)
         return learned
+
+    def _in_order(
+        self, name: str, counts: Backlog, waited: tuple[TimedCount, ...], now: Instant
+    ) -> tuple[TimedCount, ...]:
+        """Return the waiting messages with their ages. Those of a FIFO queue are not received in order of arrival."""
+        if self._groups is None:
+            self._orders.pop(name, None)
+            return waited
+        order = self._orders.setdefault(name, GroupOrder())
+        held_s = self._throughput.slow_s * p95_ratio(self._throughput.safe_spread) * self._groups.per_group
+        order.see(counts, waited, held_s, now)
+        return order.ordered(waited)
 
     def recall(self, seen: Observation, past: Sequence[PastMinute]) -> None:
         """Learn from the minutes that CloudWatch stored before the first observation `seen`. Call it before `see`."""
@@ -366,7 +381,9 @@ class Estimator:
             holding_s=self._holding_s,
             bottleneck=self._bottleneck.limit(now),
             trial=self._bottleneck.trial(now),
+            test=self._bottleneck.test,
             groups=self._group_limit(),
+            overtaken_s=max([order.extra_s for order in self._orders.values()], default=0.0),
         )
 
     def _group_limit(self) -> float | None:

@@ -1,0 +1,120 @@
+"""Messages of a FIFO queue wait longer than in the order of arrival if their group is overtaken by others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoscaler.core.estimate.estimator import Estimator
+from autoscaler.core.estimate.groups import GroupOrder
+from autoscaler.core.knowledge import Knowledge, TimedCount, p95_ratio
+from autoscaler.core.model import Backlog, Fleet, Observation, QueueReading
+from autoscaler.core.policy import Policy, QueuePolicy
+
+MINUTE_S = 60.0
+
+
+def waiting(oldest_s: float) -> tuple[TimedCount, ...]:
+    return (TimedCount(oldest_s / 4, 10.0), TimedCount(oldest_s, 5.0)) if oldest_s else ()
+
+
+@dataclass
+class OrderPolls:
+    """Polls each 10 s. CloudWatch's minutes end at 0, 60, and so on, and are known a minute later."""
+
+    order: GroupOrder = field(default_factory=GroupOrder)
+    now: float = 0.0
+
+    def see(self, oldest_s: float, age_s: float | None, *, held_s: float = 0.0, minutes: int = 3) -> OrderPolls:
+        """Add minutes in which the oldest message is `oldest_s` old in the order of arrival, and `age_s` in fact."""
+        for _ in range(6 * minutes):
+            self.now += 10.0
+            end = self.now // MINUTE_S * MINUTE_S - MINUTE_S
+            counts = Backlog(15, 5, 0, self.now, oldest_age_s=age_s, counted_at=end)
+            self.order.see(counts, waiting(oldest_s), held_s, self.now)
+        return self
+
+
+@given(st.floats(1, 900), st.floats(0, 900), st.floats(0, 100))
+def test_the_oldest_message_has_the_age_of_cloudwatchs_less_the_time_in_flight(
+    oldest_s: float, more_s: float, held_s: float
+) -> None:
+    polls = OrderPolls().see(oldest_s, oldest_s + more_s + held_s, held_s=held_s)
+    assert polls.order.extra_s == pytest.approx(more_s, abs=1e-6)
+    ages = polls.order.ordered(waiting(oldest_s))
+    assert ages[-1] == pytest.approx((oldest_s + more_s, 5.0), abs=1e-6)
+    assert ages[0] == pytest.approx(((oldest_s + more_s) / 4, 10.0), abs=1e-6), "in proportion"
+
+
+@given(st.floats(0, 900), st.floats(0, 900), st.floats(0, 900))
+def test_no_message_is_younger_than_in_the_order_of_arrival(oldest_s: float, age_s: float, held_s: float) -> None:
+    polls = OrderPolls().see(oldest_s, age_s, held_s=held_s)
+    ordered = polls.order.ordered(waiting(oldest_s))
+    assert all(new.seconds >= old.seconds for new, old in zip(ordered, waiting(oldest_s), strict=True))
+
+
+def test_the_oldest_message_can_be_in_flight() -> None:
+    """Nothing waited at some time of the minute: CloudWatch's oldest message says nothing about those that wait."""
+    polls = OrderPolls().see(100.0, 300.0)
+    assert polls.order.extra_s == 200.0
+    polls.see(0.0, 300.0)
+    assert polls.order.extra_s == 0.0
+    assert polls.order.ordered(()) == ()
+
+
+def test_the_age_is_compared_with_the_oldest_estimate_of_its_own_minute() -> None:
+    """The backlog falls: messages of 200 s, then of 20 s, and CloudWatch's newest minute is one of the former."""
+    polls = OrderPolls().see(200.0, 230.0)
+    assert polls.order.extra_s == pytest.approx(30.0)
+    polls.see(20.0, 230.0, minutes=1)
+    assert polls.order.extra_s == pytest.approx(30.0)
+    mixed = OrderPolls().see(150.0, 230.0, minutes=3)
+    for oldest_s in (150.0, 190.0, 150.0, 150.0, 150.0, 150.0):
+        mixed.now += 10.0
+        mixed.order.see(Backlog(15, 5, 0, mixed.now, counted_at=60.0), waiting(oldest_s), 0.0, mixed.now)
+    mixed.order.see(Backlog(15, 5, 0, 250.0, oldest_age_s=230.0, counted_at=240.0), waiting(150.0), 0.0, 250.0)
+    assert mixed.order.extra_s == pytest.approx(40.0)
+
+
+def test_a_minute_is_used_once_and_an_unknown_age_ends_the_extra_time() -> None:
+    polls = OrderPolls().see(100.0, 150.0)
+    again = Backlog(15, 5, 0, polls.now, oldest_age_s=900.0, counted_at=120.0)
+    polls.order.see(again, waiting(100.0), 0.0, polls.now)
+    assert polls.order.extra_s == pytest.approx(50.0)
+    polls.see(100.0, None, minutes=1)
+    assert polls.order.extra_s == 0.0
+
+
+def seen_by_estimator(groups: int | None, processing_s: float = 10.0) -> Knowledge:
+    """Return the knowledge after ten minutes in which 100 messages wait, and each of four tasks holds two.
+
+    CloudWatch's oldest message is 900 s old.
+    """
+    policy = Policy("orders", 0, 100, queues=(QueuePolicy("orders.fifo", 300.0),), processing_time_s=processing_s)
+    estimator, learned = None, None
+    for poll in range(61):
+        now = 10.0 * poll
+        end = now // MINUTE_S * MINUTE_S - MINUTE_S
+        counts = Backlog(100, 8, 0, now, oldest_age_s=900.0, deleted=24, groups_in_flight=groups, counted_at=end)
+        seen = Observation(now, Fleet(4, 4, 0, now), (QueueReading("orders.fifo", counts),))
+        estimator = estimator or Estimator(policy, seen, 10.0)
+        learned = estimator.see(policy, seen)
+    assert learned is not None
+    return learned
+
+
+def test_with_message_groups_the_oldest_message_is_as_old_as_cloudwatchs_less_its_time_in_flight() -> None:
+    """At a spread of 1, the longest message is held for 2.78 times the mean. If a group has two messages in flight, the
+    oldest can be in flight for twice as long as if it has one.
+    """
+    standard, single, double = seen_by_estimator(None), seen_by_estimator(8), seen_by_estimator(4)
+    assert standard.overtaken_s == 0.0
+    assert standard.queues[0].waiting[-1].seconds < 600.0
+    for grouped, messages in ((single, 1), (double, 2)):
+        held_s = messages * grouped.slow_s * p95_ratio(1.0)
+        oldest_s = grouped.queues[0].waiting[-1].seconds
+        assert oldest_s == pytest.approx(900.0 - held_s, abs=2 * MINUTE_S)
+    assert single.overtaken_s - double.overtaken_s == pytest.approx(single.slow_s * p95_ratio(1.0))
