@@ -123,12 +123,12 @@ def test_tasks_for_more_arrivals_are_always_permitted(tasks: int, times: int) ->
 
 
 def test_slower_messages_must_be_certain() -> None:
-    """100 tasks that delete 950 a minute instead of 1,200, with times that spread extremely: 1,250 fewer in five
-    minutes, and three standard deviations are 3 x sqrt(101 x 6,000) = 2,335. After 18 minutes they are.
+    """A task that deletes 9.5 a minute instead of 12: after m minutes they differ by 2.5 m, and three standard
+    deviations are 3 x sqrt(12 m), which is less from the 18th minute on. The evidence would be enough after eight.
     """
-    wide = Minutes().add(100, 1200, 10, gained=0.0, saturated=False, spread=100.0)
-    known = [wide.slower(100, 1200 / 950).found.test is not None for _ in range(40)]
-    assert not any(known[:17])
+    minutes = Minutes().before(1)
+    tests = [minutes.add(1, 12 / 1.26, gained=6.0, task_s=1.26 * TASK_S).found.test for _ in range(19)]
+    assert tests == [None] * 17 + [2.0] * 2
 
 
 def test_the_test_begins_when_as_many_minutes_with_more_tasks_would_be_certain() -> None:
@@ -183,9 +183,11 @@ def test_with_few_deletions_there_is_no_test() -> None:
 
 
 def test_tasks_that_differ_already_need_no_test() -> None:
-    minutes = Minutes().before(100)
-    for tasks in (100, 100, 100, 126, 126, 126, 159, 159, 159):
-        assert minutes.slower(tasks, 1.5).trial is None
+    """A third more tasks delete a seventh more, so it is not known whether more help. The next minutes show it."""
+    minutes = Minutes().before(15)
+    for tasks, deleted in ((15, 120), (20, 138)):
+        for _ in range(4):
+            assert minutes.add(tasks, deleted, task_s=1.5 * TASK_S).trial is None
 
 
 @pytest.mark.parametrize("again", [True, False])
