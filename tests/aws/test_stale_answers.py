@@ -206,7 +206,9 @@ async def test_a_proven_stale_answer_is_missing_for_minutes_and_then_used(
     assert "older state of service orders" in (one.queue.polls[-1].failure or "")
     for _ in range(95):
         await one.poll()
-    assert one.queue.polls[-1].decision is not None, "a wrong time of AWS does not stop the service for ever"
+    used = [poll for poll in one.queue.polls[-95:] if poll.decision is not None]
+    assert used, "a wrong time of AWS does not stop the service for ever"
+    assert one.queue.polls[-1].outcome == "stale", "after its next write, the old answer is proven to be stale again"
 
 
 @pytest.mark.parametrize("proves", [True, False])
