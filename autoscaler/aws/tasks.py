@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from autoscaler.aws.answers import ResponsePart
 from autoscaler.aws.batching import batches
 from autoscaler.aws.caller import Caller, within
@@ -13,6 +15,7 @@ from autoscaler.core.model import Instant, StopTimeout
 from autoscaler.core.workers import STOP_TIMEOUT_S
 from autoscaler.errors import Denied, Unavailable
 from autoscaler.ports import Place, ServiceRef, Urgency
+from autoscaler.pricing import FREE_STORAGE_GB, Architecture, TaskSize
 
 # Count the tasks of a service that are protected from scale-in. If the state of any task is unknown, there is no
 # count.
@@ -168,3 +171,50 @@ def stop_timeout_in(definition: ResponsePart) -> StopTimeout:
 
 def _seconds(container: ResponsePart) -> float:
     return float(container.count("stopTimeout")) if container.has("stopTimeout") else STOP_TIMEOUT_S
+
+
+# The size of a task, for its price: what the task definition reserves. Fargate requires both values of the task; a
+# definition for EC2 may have only those of its containers, and then the size is unknown.
+
+CPU_UNITS, MIB = 1024.0, 1024.0
+"""CPU units of a vCPU, and MiB of a GB."""
+
+ARM_64 = "ARM64"
+WINDOWS = "WINDOWS"
+
+
+def task_size_in(definition: ResponsePart, region: str) -> TaskSize:
+    """Return the size. Raises `Unreadable` if the task has no CPU or memory of its own."""
+    platform = definition.part("runtimePlatform") if definition.has("runtimePlatform") else None
+    architecture = "" if platform is None else platform.word_or("cpuArchitecture", "")
+    system = "" if platform is None else platform.word_or("operatingSystemFamily", "")
+    storage = definition.part("ephemeralStorage") if definition.has("ephemeralStorage") else None
+    return TaskSize(
+        region,
+        _units(definition, "cpu") / CPU_UNITS,
+        _units(definition, "memory") / MIB,
+        Architecture.ARM if architecture == ARM_64 else Architecture.X86,
+        windows=system.startswith(WINDOWS),
+        storage_gb=FREE_STORAGE_GB if storage is None else float(storage.count("sizeInGiB")),
+    )
+
+
+_UNITS = re.compile(r"[1-9]\d{0,8}", re.ASCII)
+
+
+def _units(definition: ResponsePart, name: str) -> float:
+    """Return CPU units or MiB. ECS converts other notations (`1 vCPU`, `2GB`) when a definition is registered."""
+    text = definition.word_or(name, "")
+    if not _UNITS.fullmatch(text):
+        raise definition.unreadable(name, "the size of the task as a number", text or None)
+    return float(text)
+
+
+def providers_in(service: ResponsePart) -> dict[str, float]:
+    """Return the service's capacity providers with their weights, or its launch type; empty if ECS returned neither."""
+    strategy = service.parts_if_any("capacityProviderStrategy")
+    if strategy:
+        return {
+            one.word("capacityProvider"): float(one.count("weight") if one.has("weight") else 0) for one in strategy
+        }
+    return {service.word("launchType"): 1.0} if service.has("launchType") else {}

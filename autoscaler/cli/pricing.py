@@ -64,7 +64,7 @@ class TaskSizeType(click.ParamType[TaskShape]):
         return TaskShape(float(found[1]), float(found[2]), architecture, "FARGATE_SPOT" if found[4] else "FARGATE")
 
 
-class Region(click.ParamType[str]):
+class RegionType(click.ParamType[str]):
     """An AWS Region."""
 
     name = "region"
@@ -85,7 +85,7 @@ OPTIONS = (
     click.option("--task-size", type=TaskSizeType(), help="Size of a Fargate task.  [default: 1:2, assumed]"),
     click.option(
         "--region",
-        type=Region(),
+        type=RegionType(),
         help=f"Region of the list price.  [default: AWS_REGION, otherwise {ASSUMED_REGION}]",
     ),
 )
@@ -101,7 +101,7 @@ def price_options(command: Command) -> Command:
 def price_of(options: dict[str, Any]) -> TaskPrice | NoPrice:
     """Return the price of the options. A size that was not given is marked as assumed."""
     if options["task_price"] is not None:
-        return replace(configured(options["task_price"]), basis="--task-price")
+        return configured(options["task_price"], "--task-price")
     region = options["region"] or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     shape: TaskShape = options["task_size"] or ASSUMED_SHAPE
     size = TaskSize(region or ASSUMED_REGION, shape.vcpu, shape.memory_gb, shape.architecture)

@@ -12,7 +12,18 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from autoscaler.aws.arns import ANY, Home, Right, right_about
-from autoscaler.aws.calls import ASSUME_ROLE, CALLS, LIST_SERVICES, UPDATE_SERVICE, Api, Purpose, ResourceForm
+from autoscaler.aws.calls import (
+    ASSUME_ROLE,
+    CALLS,
+    DESCRIBE_SERVICES,
+    DESCRIBE_TASK_DEFINITION,
+    GET_METRIC_DATA,
+    LIST_SERVICES,
+    UPDATE_SERVICE,
+    Api,
+    Purpose,
+    ResourceForm,
+)
 from autoscaler.aws.ecs import PAUSE_TAG
 from autoscaler.aws.operator import OPERATOR_CALLS
 from autoscaler.config import Config, ServiceConfig
@@ -245,7 +256,8 @@ def granted(
     *,
     deny_redefinition: bool = False,
 ) -> Granted:
-    """Return the least-privilege policy for the purpose `daemon` or `pause` with these settings.
+    """Return the least-privilege policy for the purpose `daemon` or `pause` with these settings. For `assess`: see
+    `assessing`.
 
     `region`: the Region of services that name none. `account` None: the account of the queues, if they name only one.
     `role`: return the policy of this role of the settings (None: of the daemon's own role).
@@ -279,6 +291,20 @@ def pausing(config: Config, home: Home) -> Iterator[Right]:
     for ref in (*(service.ref for service in config.services), *_discoverable(config)):
         for api in _calls_for(Purpose.READ_SERVICES, Purpose.PAUSE_SERVICES):
             yield right_about(api, ref, home)
+
+
+ASSESSMENT = (LIST_SERVICES, DESCRIBE_SERVICES, DESCRIBE_TASK_DEFINITION, GET_METRIC_DATA)
+"""The calls of `assess`. Only the first two are required: without the others it says what is missing."""
+
+
+def assessing(cluster: str | None, region: str | None, account: str | None) -> Granted:
+    """Return the policy of `assess` for a cluster (None: any cluster). It needs no settings, and it is read-only."""
+    services = ServiceRef("", cluster or ANY, ANY, region)
+    home = Home(region, account)
+    asked = [right_about(api, services, home) for api in ASSESSMENT]
+    wide = [f"AWS supports only the resource * for {', '.join(api.name for api in ASSESSMENT if api.resource.is_any)}"]
+    gaps = [] if cluster else ["all clusters: pass --cluster to restrict the policy to one"]
+    return Granted(document(asked), (*gaps, *wide))
 
 
 def _guessed(home: Home, named: set[str], account: str | None) -> Iterator[str]:

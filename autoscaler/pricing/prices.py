@@ -45,7 +45,7 @@ PROVIDERS = {"FARGATE": Capacity.ON_DEMAND, "FARGATE_SPOT": Capacity.SPOT}
 class TaskSize:
     """What a task definition reserves for a task: vCPUs and GB (1 GB = 1,024 MiB). `region`: where it runs.
 
-    `storage_gb`: ephemeral storage, of which 20 GB are free.
+    `storage_gb`: ephemeral storage; 20 GB are free.
     """
 
     region: str
@@ -99,8 +99,9 @@ class _Rate(NamedTuple):
     source: str
 
 
-def configured(dollars_per_hour: float) -> TaskPrice:
-    return TaskPrice(dollars_per_hour, CONFIGURED)
+def configured(dollars_per_hour: float, basis: str = CONFIGURED) -> TaskPrice:
+    """Return a price that the user gives. `basis`: the setting or option."""
+    return TaskPrice(dollars_per_hour, basis)
 
 
 def list_price(size: TaskSize, providers: Mapping[str, float]) -> TaskPrice | NoPrice:

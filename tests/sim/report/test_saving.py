@@ -81,7 +81,7 @@ def test_without_a_price_there_are_task_hours_and_the_reason() -> None:
     assert "task-hours" in text.splitlines()[3]
 
 
-def test_if_no_price_was_asked_for_nothing_changes() -> None:
+def test_without_any_price_option_nothing_changes() -> None:
     made = of(costing("ours", 1.0), costing("keda", 2.0), price=None)
     assert "task-hour" not in "\n".join(line.plain for line in lines(made))
     assert 'class="money"' not in page(made)
