@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from autoscaler.assess.reading import ReadCluster, ReadService
 from autoscaler.assess.recorded import LIVE, Basis, ProcessingTime, ServicePast, processing_time
-from autoscaler.assess.replayed import MOST_MESSAGES, ReplayResult, ReplayPlan, plan, replay_all, result_of
+from autoscaler.assess.replayed import MOST_MESSAGES, ReplayPlan, ReplayResult, plan, replay_all, result_of
 from autoscaler.core.figures import number, seconds, several
 from autoscaler.pricing import HOURS_PER_MONTH, NoPrice, dollars
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from typing import NamedTuple
 
 from autoscaler.aws.answers import ResponsePart
 from autoscaler.aws.batching import batches
@@ -13,7 +15,7 @@ from autoscaler.aws.faults import clean
 from autoscaler.aws.names import service_subject, short_name
 from autoscaler.core.model import Instant, StopTimeout
 from autoscaler.core.workers import STOP_TIMEOUT_S
-from autoscaler.errors import Denied, Unavailable
+from autoscaler.errors import Denied, Unavailable, Unreadable
 from autoscaler.ports import Place, ServiceRef, Urgency
 from autoscaler.pricing import FREE_STORAGE_GB, Architecture, TaskSize
 
@@ -118,33 +120,58 @@ minutes.
 """
 
 
-class StopTimeouts:
-    """The stopTimeout of task definitions, by their ARN and the place that reads them."""
+class ReadDefinition(NamedTuple):
+    """What was read of a task definition. The size is needed for prices only, so its error is a value."""
+
+    stop: StopTimeout
+    size: TaskSize | Unreadable
+
+
+class TaskDefinitions:
+    """Task definitions by their ARN and the place that reads them: each is read once, also for two concurrent calls."""
 
     def __init__(self, caller: Caller, clocks: Clocks) -> None:
         self._caller = caller
         self._clocks = clocks
-        self._cached: dict[tuple[Place, str], StopTimeout] = {}
+        self._cached: dict[tuple[Place, str], ReadDefinition] = {}
+        self._locks: dict[tuple[Place, str], asyncio.Lock] = {}
         self._denied_until: dict[Place, Instant] = {}
 
-    async def of(self, service: ServiceRef, task_definition: str) -> StopTimeout:
+    async def stop_timeout(self, service: ServiceRef, task_definition: str) -> StopTimeout:
         """The shortest of the essential containers. Raises `AutoscalerError`; a denial is repeated for `DENIED_S`."""
-        place, key = service.place, (service.place, task_definition)
-        found = self._cached.pop(key, None)
-        if found is None:
-            if self._clocks.now() < self._denied_until.get(place, float("-inf")):
-                raise Denied(f"{service_subject(service)}: {DENIED}")
-            try:
-                found = await self._ask(service, task_definition)
-            except Denied:
-                self._denied_until[place] = self._clocks.now() + DENIED_S
-                raise
-        self._cached[key] = found
+        return (await self._of(service, task_definition)).stop
+
+    async def size(self, service: ServiceRef, task_definition: str) -> TaskSize:
+        """The size of a task. Raises as `stop_timeout` does, and `Unreadable` if the task has no size of its own."""
+        found = (await self._of(service, task_definition)).size
+        if isinstance(found, Unreadable):
+            raise found
+        return found
+
+    async def _of(self, service: ServiceRef, task_definition: str) -> ReadDefinition:
+        key = service.place, task_definition
+        lock = self._locks.setdefault(key, asyncio.Lock())
+        try:
+            async with lock:
+                found = self._cached.pop(key, None) or await self._permitted(service, task_definition)
+                self._cached[key] = found
+        finally:
+            self._locks.pop(key, None)
         if len(self._cached) > MOST_CACHED:
             del self._cached[next(iter(self._cached))]
         return found
 
-    async def _ask(self, service: ServiceRef, task_definition: str) -> StopTimeout:
+    async def _permitted(self, service: ServiceRef, task_definition: str) -> ReadDefinition:
+        place = service.place
+        if self._clocks.now() < self._denied_until.get(place, float("-inf")):
+            raise Denied(f"{service_subject(service)}: {DENIED}")
+        try:
+            return await self._ask(service, task_definition)
+        except Denied:
+            self._denied_until[place] = self._clocks.now() + DENIED_S
+            raise
+
+    async def _ask(self, service: ServiceRef, task_definition: str) -> ReadDefinition:
         answer = await self._caller.ask(
             DESCRIBE_TASK_DEFINITION,
             service_subject(service),
@@ -152,7 +179,13 @@ class StopTimeouts:
             Urgency.BACKGROUND,
             taskDefinition=task_definition,
         )
-        return stop_timeout_in(answer.part("taskDefinition"))
+        definition = answer.part("taskDefinition")
+        size: TaskSize | Unreadable
+        try:
+            size = task_size_in(definition, service.region or self._caller.region())
+        except Unreadable as error:
+            size = error
+        return ReadDefinition(stop_timeout_in(definition), size)
 
 
 def stop_timeout_in(definition: ResponsePart) -> StopTimeout:

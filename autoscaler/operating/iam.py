@@ -187,9 +187,11 @@ def reads_protection(service: ServiceConfig) -> bool:
     return service.policy.workers is WorkerSafety.SELF_PROTECTING
 
 
-def reads_stop_timeout(service: ServiceConfig) -> bool:
-    """Whether the task definition is read: the workers' behavior on SIGTERM is then assumed from the stopTimeout."""
-    return service.policy.workers is None
+def reads_task_definition(service: ServiceConfig) -> bool:
+    """Whether the task definition is read: for its stopTimeout, from which the workers' behavior on SIGTERM is assumed,
+    or for the size of a task, which has a list price.
+    """
+    return service.policy.workers is None or service.task_price is None
 
 
 def _always(_: ServiceConfig) -> bool:
@@ -201,7 +203,7 @@ NEEDED: Mapping[Purpose, Callable[[ServiceConfig], bool]] = {
     Purpose.SCALE_SERVICES: writes,
     Purpose.LIST_TASKS: reads_protection,
     Purpose.READ_TASK_PROTECTION: reads_protection,
-    Purpose.READ_STOP_TIMEOUTS: reads_stop_timeout,
+    Purpose.READ_TASK_DEFINITIONS: reads_task_definition,
     Purpose.SEE_OTHER_SCALERS: _always,
 }
 """Whether the daemon makes the calls of a purpose for a service. The calls that read signals depend on the sources; the
