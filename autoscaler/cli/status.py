@@ -30,6 +30,7 @@ from autoscaler.cli.output import (
     table,
 )
 from autoscaler.core.figures import number
+from autoscaler.pricing import dollars
 
 if TYPE_CHECKING:
     from autoscaler.operating.status import Statuses, StatusRow
@@ -55,7 +56,18 @@ def _summary(found: Statuses) -> str:
         if found.bad
         else "all latency targets met"
     )
-    return f"{click.style(word, fg='red' if found.bad else 'green')}, {source}, {datetime.now().astimezone():%H:%M:%S}"
+    shown = f"{click.style(word, fg='red' if found.bad else 'green')}, {source}, {datetime.now().astimezone():%H:%M:%S}"
+    return f"{shown}{_spent(found)}"
+
+
+def _spent(found: Statuses) -> str:
+    """Return the cost of the tasks today, and of how many services it is known, if not of all."""
+    spent = found.cost_today_dollars
+    if spent is None or found.url is None:
+        return ""
+    known = sum(row.cost_today_dollars is not None for row in found.rows)
+    of = "" if known == len(found.rows) else f" ({known} of {len(found.rows)} services)"
+    return f", tasks today {dollars(spent)}{of}"
 
 
 def _cells(row: StatusRow) -> tuple[str, ...]:

@@ -25,7 +25,8 @@ class StatusRow(NamedTuple):
     `_strain`; the age is None if no queue is known to be late and one could not be read.
 
     `reason` is the reason for `slo`; `sentence` describes the last decision. `contest`: another writer reverses the
-    changes of the autoscaler (None: no).
+    changes of the autoscaler (None: no). `cost_today_dollars`: of its tasks since midnight UTC, or since the
+    start of the daemon (None: unknown).
     """
 
     key: str
@@ -44,6 +45,7 @@ class StatusRow(NamedTuple):
     sentence: str
     contest: str | None = None
     clearing: str | None = None
+    cost_today_dollars: float | None = None
 
 
 CONTESTED = Rule.CONTESTED.value
@@ -79,9 +81,16 @@ class Statuses:
     def good(self) -> bool:
         return not self.bad
 
+    @property
+    def cost_today_dollars(self) -> float | None:
+        """The sum of the services whose cost is known (None: of no service)."""
+        known = [row.cost_today_dollars for row in self.rows if row.cost_today_dollars is not None]
+        return sum(known) if known else None
+
     def as_json(self) -> dict[str, Any]:
         source = {"source": "aws" if self.url is None else "daemon", "url": self.url}
-        return source | {"services": [row._asdict() for row in self.rows]}
+        cost = {"cost_today_dollars": self.cost_today_dollars}
+        return source | cost | {"services": [row._asdict() for row in self.rows]}
 
 
 def _row(service: Mapping[str, Any]) -> StatusRow:
@@ -104,6 +113,7 @@ def _row(service: Mapping[str, Any]) -> StatusRow:
         acceptable_latency_s=worst.get("acceptable_latency_s"),
         sentence=str(decision.get("sentence") or "not polled yet"),
         clearing=(decision.get("clearing") or {}).get("text"),
+        cost_today_dollars=_dollars(service.get("cost")),
         contest=next((str(each.get("text")) for each in service["notices"] if each.get("kind") == CONTESTED), None),
     )
 
@@ -113,6 +123,12 @@ def _slo(service: Mapping[str, Any]) -> Slo:
     with suppress(KeyError, ValueError):
         return Slo(SloStatus(service["slo"]), str(service["reason"]))
     return Slo(SloStatus.UNKNOWN, "the daemon has a different version; use the command of the daemon's version")
+
+
+def _dollars(cost: Mapping[str, Any] | None) -> float | None:
+    """Return today's dollars. An earlier daemon has no cost."""
+    found = (cost or {}).get("today_dollars")
+    return float(found) if isinstance(found, int | float) else None
 
 
 def _strain(queue: Mapping[str, Any]) -> tuple[bool, bool, float]:

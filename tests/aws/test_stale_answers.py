@@ -123,7 +123,7 @@ class _Only:
     def __init__(self, fleets: Any, rest: FakePorts) -> None:
         self.read, self.scale_to = fleets.read, fleets.scale_to
         self.protected, self.conflicting_scalers = rest.protected, rest.conflicting_scalers
-        self.stop_timeout = rest.stop_timeout
+        self.stop_timeout, self.task_size = rest.stop_timeout, rest.task_size
 
 
 @pytest.mark.parametrize("proves", [True, False])
