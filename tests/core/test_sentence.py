@@ -54,5 +54,5 @@ def test_a_limit_that_decides_is_named_with_what_is_needed_without_it() -> None:
     world = replace(seen(300), knowledge=limited)
     unset = policy(backlog_per_task=None)
     text = sentence(unset, decide(unset, Memory(), world))
-    assert "15 tasks required; 56.8 to receive 300 waiting or expected messages" in text
+    assert "15 tasks required; 56.6 to receive 300 waiting or expected messages" in text
     assert "after its start, but more than 14.5 tasks complete no more messages" in text
