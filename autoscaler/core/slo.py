@@ -58,7 +58,7 @@ def _too_few(policy: Policy, fleet: Fleet, known: Knowledge, decision: Decision,
     for step in decision.steps:
         if step.rule in CAUSES:
             return f"{step.reason}; {target}"
-    if tasks > policy.max_tasks <= decision.target:
+    if policy.max_tasks <= decision.target:
         raising = "raise max_tasks or acceptable_latency" if _is_known(policy, known) else SET_IT
         return f"{target}, max_tasks is {policy.max_tasks}: {raising}"
     obstacle = OBSTACLES.get(decision.rule) if decision.rule is not None else None

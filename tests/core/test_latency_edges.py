@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from autoscaler.core.knowledge import QueueKnowledge, TimedCount
-from autoscaler.core.latency import need
+from autoscaler.core.latency import Need, need
 from autoscaler.core.policy import Policy, QueuePolicy
 from tests.core.test_latency import known, required, work
 from tests.core.test_latency_formulas import LATER, needed, regular, terms
@@ -91,6 +91,40 @@ def test_messages_that_can_wait_have_a_time_at_which_a_task_is_requested(age_s: 
         f"3 messages can wait: the first is due in {first_s:.0f} s, and a task will be requested in about "
         f"{first_s - 110:.0f} s"
     )
+
+
+def wait_of(found: Need) -> str:
+    return found.terms[-1].reason
+
+
+def test_the_first_due_message_of_all_queues_is_stated() -> None:
+    """With 300 s it is due in 292 - 100 = 192 s, with 900 s in 887 s. A task is requested 110 s before."""
+    queues = (QueueKnowledge("slow", (TimedCount(5, 1),)), QueueKnowledge("q", (TimedCount(10, 1), TimedCount(100, 2))))
+    both = Policy("orders", 0, 1000, queues=(QueuePolicy("slow", 900.0), QueuePolicy("q", 300.0)))
+    words = wait_of(need(both, replace(regular(), queues=queues), work(4), 0, 0))
+    assert words == "4 messages can wait: the first is due in 192 s, and a task will be requested in about 82 s"
+
+
+def test_a_task_is_requested_before_the_last_poll_that_is_in_time() -> None:
+    """A poll of 200 s and a late start of 75 s: 275 s before 900 - 8 - 100 s."""
+    rare = replace(regular((100.0, 1.0)), interval_s=200.0)
+    words = wait_of(need(Policy("orders", 0, 9, queues=(QueuePolicy("q", 900.0),)), rare, work(1), 0, 0))
+    assert words == "1 message can wait: the first is due in 792 s, and a task will be requested in about 517 s"
+
+
+def test_without_a_waiting_message_nothing_waits() -> None:
+    patient = Policy("orders", 0, 9, queues=(QueuePolicy("q", 900.0),))
+    assert "can wait" not in wait_of(need(patient, regular((100.0, 1.0)), work(0), 0, 0))
+
+
+@pytest.mark.parametrize(("load", "is_kept"), [(2.1, True), (2.0, False), (1.9, False)])
+def test_the_present_count_is_kept_although_more_would_be_kept_too(load: float, is_kept: bool) -> None:
+    """No task is added for the load of the last third of the target."""
+    found = need(
+        Policy("orders", 0, 9, queues=(QueuePolicy("q", 60.0),)), replace(regular(), lasting_load=load), work(9), 2, 2
+    )
+    kept = "2 tasks can meet the latency target; up to 2.1 tasks would be kept, but none is added"
+    assert wait_of(found) == (kept if is_kept else "no more than the present 2 tasks")
 
 
 @pytest.mark.parametrize(("load", "is_added"), [(1.4, False), (1.42, True)])

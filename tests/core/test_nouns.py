@@ -156,6 +156,18 @@ def test_a_vote_without_candidates_is_its_own_term() -> None:
     assert own._replace(candidates=candidates).terms == candidates
 
 
+def test_a_limit_that_equals_the_largest_term_does_not_decide() -> None:
+    terms = (
+        Term("backlog", 2.0, ""),
+        Term("load", 1.0, ""),
+        Term("work", 2.0, "", cap=True),
+        Term("x", 3.0, "", cap=True),
+    )
+    vote = Vote("latency", 2.0, "", candidates=terms)
+    assert vote.binding is terms[0]
+    assert vote._replace(candidates=(Term("backlog", 2.5, ""), *terms[1:])).binding is terms[2]
+
+
 TIMED = policy(backlog_per_task=None, processing_time_s=5.0, task_concurrency=2)
 
 

@@ -24,6 +24,9 @@ OLD, NEW = 100.0, 200.0
         (Revision(OLD, None), Revision(OLD, OLD), False),
         (Revision(NEW, NEW), Revision(OLD, OLD), False),  # another deployment: its update can be older
         (Revision(OLD, 0.5), Revision(OLD, 0.2), True),
+        (Revision(OLD, 0.5), Revision(OLD, 0.0), True),
+        (Revision(OLD, 0.0), Revision(OLD, 0.5), False),
+        (Revision(OLD, None), Revision(OLD, -1.0), False),
         (Revision(OLD, 0.0), Revision(OLD, -1.0), True),
         (Revision(OLD, NEW, NEW), Revision(OLD, NEW, None), False),
         (Revision(OLD, NEW, NEW), Revision(OLD, OLD, None), True),  # without both events, the updates count

@@ -56,3 +56,10 @@ def test_a_limit_that_decides_is_named_with_what_is_needed_without_it() -> None:
     text = sentence(unset, decide(unset, Memory(), world))
     assert "15 tasks required; 56.6 to receive 300 waiting or expected messages" in text
     assert "after its start, but more than 14.5 tasks complete no more messages" in text
+
+
+def test_a_whole_number_of_tasks_is_stated_once() -> None:
+    steady = replace(knowledge(), lasting_load=4.0)
+    world = replace(seen(0, desired=10), knowledge=steady)
+    unset = policy(backlog_per_task=None)
+    assert "4 tasks required, for 0.8 messages/s" in sentence(unset, decide(unset, Memory(), world))

@@ -162,10 +162,17 @@ def test_a_number_that_follows_from_a_guess_is_not_stated() -> None:
     assert "raise max_tasks" in configured
 
 
-@pytest.mark.parametrize(("running", "words"), [(4, "1 task is not running: no capacity"), (5, "rose faster")])
-def test_late_messages_of_tasks_that_do_not_start_are_attributed_to_that(running: int, words: str) -> None:
+STUCK = Trouble("no capacity", NOW)
+
+
+@pytest.mark.parametrize(
+    ("running", "trouble", "words"),
+    [(4, STUCK, "1 task is not running: no capacity"), (5, STUCK, "rose faster"), (4, None, "rose faster")],
+)
+def test_late_messages_of_tasks_that_do_not_start_are_attributed_to_that(
+    running: int, trouble: Trouble | None, words: str
+) -> None:
     observation = seen(known((90.0, 2.0)), 2, 5)
-    trouble = Trouble("no capacity", NOW)
     stuck = replace(observation, fleet=replace(observation.fleet, running=running, trouble=trouble))
     _, decision = decided(policy(), stuck)
     assert words in (at_risk(policy(), stuck, replace(decision, target=1000, current=5)) or "")

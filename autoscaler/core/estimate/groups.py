@@ -79,7 +79,7 @@ class GroupOrder:
 
     def ordered(self, waiting: tuple[TimedCount, ...]) -> tuple[TimedCount, ...]:
         """Return the waiting messages with ages up to that of the oldest one, in proportion."""
-        if not self.extra_s or not waiting or not waiting[-1].seconds:
+        if not waiting or not waiting[-1].seconds:
             return waiting
         ratio = 1 + self.extra_s / waiting[-1].seconds
         return tuple(TimedCount(ratio * age_s, messages) for age_s, messages in waiting)

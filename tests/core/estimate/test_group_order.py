@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.core.estimate.estimator import Estimator
-from autoscaler.core.estimate.groups import GroupOrder
+from autoscaler.core.estimate.groups import GroupOrder, MessageGroups
 from autoscaler.core.knowledge import Knowledge, TimedCount, p95_ratio
 from autoscaler.core.model import Backlog, Fleet, Observation, QueueReading
 from autoscaler.core.policy import Policy, QueuePolicy
@@ -118,3 +118,47 @@ def test_with_message_groups_the_oldest_message_is_as_old_as_cloudwatchs_less_it
         oldest_s = grouped.queues[0].waiting[-1].seconds
         assert oldest_s == pytest.approx(900.0 - held_s, abs=2 * MINUTE_S)
     assert single.overtaken_s - double.overtaken_s == pytest.approx(single.slow_s * p95_ratio(1.0))
+
+
+def test_the_ages_are_scaled_to_the_oldest_message_which_is_the_last() -> None:
+    order = GroupOrder()
+    order.extra_s = 50.0
+    several = (TimedCount(0.0, 2.0), TimedCount(50.0, 3.0), TimedCount(100.0, 1.0))
+    assert order.ordered(several) == (TimedCount(0.0, 2.0), TimedCount(75.0, 3.0), TimedCount(150.0, 1.0))
+    assert order.ordered(()) == ()
+    just_arrived = (TimedCount(0.0, 2.0),)
+    assert order.ordered(just_arrived) == just_arrived
+
+
+def test_before_cloudwatch_has_a_minute_the_order_is_that_of_arrival() -> None:
+    order = GroupOrder()
+    order.see(Backlog(15, 5, 0, 10.0), waiting(100.0), 0.0, 10.0)
+    assert order.extra_s == 0.0
+    assert order.ordered(waiting(100.0)) == waiting(100.0)
+
+
+def test_readings_are_stored_for_five_minutes_only() -> None:
+    polls = OrderPolls().see(100.0, 100.0, minutes=30)
+    assert len(polls.order._oldest) == 31, "one at each end of 300 s"
+
+
+def test_a_reading_at_the_end_of_the_minute_belongs_to_it() -> None:
+    order = GroupOrder()
+    order.see(Backlog(15, 5, 0, 60.0), waiting(100.0), 0.0, 60.0)
+    order.see(Backlog(15, 5, 0, 70.0, oldest_age_s=130.0, counted_at=60.0), waiting(0.0), 0.0, 70.0)
+    assert order.extra_s == 30.0
+
+
+def test_messages_are_in_flight_one_per_group_until_more_are_seen() -> None:
+    assert MessageGroups(0.0).per_group == 1.0
+
+
+def test_the_worst_queue_is_reported() -> None:
+    queues = (QueueReading("a.fifo", Backlog(1, 1, 0, 0.0)), QueueReading("b.fifo", Backlog(1, 1, 0, 0.0)))
+    seen = Observation(0.0, Fleet(1, 1, 0, 0.0), queues)
+    policy = Policy("orders", 0, 9, queues=(QueuePolicy("a.fifo", 60.0), QueuePolicy("b.fifo", 60.0)))
+    learned = Estimator(policy, seen, 10.0)
+    for name, extra_s in (("x", 10.0), ("y", 20.0)):
+        learned._orders[name] = GroupOrder()
+        learned._orders[name].extra_s = extra_s
+    assert learned.see(policy, seen).overtaken_s == 20.0

@@ -246,3 +246,58 @@ def test_the_spread_of_the_demand_widens_at_once_and_narrows_three_minutes_later
         assert learned.safe_spread == learned.spread == 1.0
     narrowed = regular.add(5.0, 60)
     assert narrowed.safe_spread == narrowed.spread < 1.0
+
+
+def hiding(*, mean_s: float = 12.0) -> Throughput:
+    learned = Throughput(mean_s, 0.0)
+    learned.hides_work = True
+    return learned
+
+
+def sees(learned: Throughput, taken_s: float, slots_s: float, deleted: int, *, fewest: int = 0) -> bool:
+    """Return whether workers still seem to hide their work after a minute."""
+    learned._sees_work(Minute(taken_s, slots_s, fewest, overfull=False, gained=0), Flow(deleted, deleted, 10, 60.0))
+    return learned.hides_work
+
+
+@pytest.mark.parametrize(
+    ("taken_s", "deleted", "hides"),
+    [
+        (120.0, 5, False),
+        (120.0, 4, True),  # too few deletions to tell
+        (0.3 * 60, 5, False),  # 5 x 12 s are due: 30 % of them are enough
+        (0.3 * 60 - 0.1, 5, True),
+        (0.3 * 600, 500, False),  # no more than the slots are due, however long messages were thought to take
+        (0.3 * 600 - 0.1, 500, True),
+    ],
+)
+def test_messages_in_flight_in_proportion_to_the_deletions_show_that_work_is_not_hidden(
+    taken_s: float, deleted: int, hides: bool
+) -> None:
+    assert sees(hiding(), taken_s, 600.0, deleted) is hides
+
+
+@pytest.mark.parametrize(("slots_s", "hides"), [(660.0, False), (660.1, True), (60.0, False), (59.9, True)])
+def test_a_minute_with_a_backlog_is_evidence_only_if_its_tasks_ran_before(slots_s: float, hides: bool) -> None:
+    """At most a tenth more slots than in the minute before (600 slot-seconds), and at least one slot."""
+    learned = hiding()
+    sees(learned, 0.0, 600.0, 0)
+    assert sees(learned, slots_s, slots_s, 5, fewest=1) is hides
+
+
+def test_differences_count_at_once_each_with_its_deletions() -> None:
+    learned = Throughput(5.0, 0.0)
+    deviation, compared = learned._deviation, learned._compared
+    learned._pending.extend((500.0, 10.0, 900.0, 20.0, 700.0, 40.0))
+    assert learned.safe_spread == pytest.approx((deviation + 2100.0) / (compared + 70.0))
+
+
+def test_a_new_release_hardly_widens_the_spread_that_it_is_compared_with() -> None:
+    """Each difference is limited to two standard deviations, and none narrows the spread."""
+    learned = Throughput(5.0, 0.0)
+    spread, deviation, compared = learned.spread, learned._deviation, learned._compared
+    learned._pending.extend((1e9, 10.0, 1e9, 20.0))
+    assert learned._limited_spread == pytest.approx((deviation + 4 * (1 + spread) * 30.0) / (compared + 30.0))
+    learned._pending[:] = learned._pending[:0]
+    learned._pending.extend((0.0, 1e6))
+    assert learned._limited_spread == spread
