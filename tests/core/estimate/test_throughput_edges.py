@@ -264,7 +264,7 @@ def sees(learned: Throughput, taken_s: float, slots_s: float, deleted: int, *, f
     ("taken_s", "deleted", "hides"),
     [
         (120.0, 5, False),
-        (120.0, 4, True),  # too few deletions to tell
+        (120.0, 4, True),  # too few deletions to decide
         (0.3 * 60, 5, False),  # 5 x 12 s are due: 30 % of them are enough
         (0.3 * 60 - 0.1, 5, True),
         (0.3 * 600, 500, False),  # no more than the slots are due, however long messages were thought to take
