@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, Any
@@ -20,16 +19,18 @@ from autoscaler.cli.output import (
     code_of_kinds,
     conversing,
     daemon_url,
-    is_terminal,
     leave,
     meant_key,
     piped,
     progress,
+    say,
     settings_or_exit,
     standard_input,
+    terminal_columns,
     unknown_service,
 )
 from autoscaler.errors import Unavailable
+from autoscaler.inspection.columns import wrapped
 from autoscaler.inspection.deciding import answer, lines, printed
 from autoscaler.inspection.replaying import (
     PolicyLookup,
@@ -95,8 +96,8 @@ def explain(key: str, as_json: bool, url: str | None) -> None:
         if as_json:
             click.echo(json.dumps(account, indent=2))
         else:
-            columns = shutil.get_terminal_size().columns if is_terminal() else None
-            click.echo(f"{_title(account)}\n\n{explaining.page(account, columns)}", nl=False)
+            columns = terminal_columns()
+            click.echo("\n".join((*_title(account, columns), "", explaining.page(account, columns))), nl=False)
     raise SystemExit(code_of_kinds(explaining.kinds_of(account)))
 
 
@@ -114,9 +115,9 @@ def _from_daemon(url: str, key: str) -> Mapping[str, Any] | None:
         case Answered([*_, newest]):
             return {"source": "daemon", "url": url, **newest}
         case NoDaemon(reason):
-            click.echo(reason, err=True)
+            say(reason)
         case _:
-            click.echo(f"The daemon at {url} has no decision for the service {key!r} yet.", err=True)
+            say(f"The daemon at {url} has no decision for the service {key!r} yet.")
     return None
 
 
@@ -126,7 +127,7 @@ def _from_aws(key: str) -> Mapping[str, Any]:
     known = meant_key(key, keys)
     if known is None:
         unknown_service(key, keys, "in the settings")
-    click.echo("Reading AWS once instead. This decision has no history, so it never scales in.", err=True)
+    say("Reading AWS once instead. This decision has no history, so it never scales in.")
     from autoscaler.one_shot import account_once  # noqa: PLC0415 - the AWS SDK takes half a second to import
 
     try:
@@ -135,12 +136,13 @@ def _from_aws(key: str) -> Mapping[str, Any]:
         leave(str(error), UNREACHABLE)
 
 
-def _title(account: Mapping[str, Any]) -> str:
+def _title(account: Mapping[str, Any], columns: int | None) -> Iterator[str]:
     source = f"the daemon at {account['url']}" if account["source"] == "daemon" else "AWS (read once, no history)"
     named = (("", account.get("ts")), ("mode ", account.get("mode")), ("source: ", source))
     where = ", ".join(f"{name}{value}" for name, value in named if value)
-    name = click.style(str(account.get("service")), bold=True)
-    return f"{name} ({account.get('cluster')}/{account.get('ecs_service')}): {where}"
+    name = str(account.get("service"))
+    first, *more = wrapped(f"{name} ({account.get('cluster')}/{account.get('ecs_service')}): {where}", columns)
+    yield from (click.style(first[: len(name)], bold=True) + first[len(name) :], *more)
 
 
 # `replay`: replay the decisions of a log.
