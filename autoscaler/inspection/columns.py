@@ -5,6 +5,7 @@ No word is broken: what is wider than the terminal stays on one line, so that it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 from unicodedata import combining, east_asian_width
@@ -15,6 +16,9 @@ INDENT = 4
 
 LEAST_WIDTH = 24
 """Minimum width of the last column; a text with less room is below its row."""
+
+QUOTED = re.compile(r"[^\s`]*`[^`]*`\S*|\S+")
+"""A word, or a command in backticks with what is next to it."""
 
 Style: TypeAlias = Callable[[int, str], str]
 """Colours a padded cell by its column, counted from 0."""
@@ -28,17 +32,25 @@ def width_of(text: str) -> int:
 
 
 def wrapped(text: str, room: int | None) -> list[str]:
-    """Return the text as lines of at most `room` columns (None: one line). A wider word has a line of its own."""
+    """Return the text as lines of at most `room` columns (None: one line). A wider word has a line of its own.
+
+    A command in backticks is one word if it fits a line.
+    """
     if room is None or width_of(text) <= room:
         return [text]
     lines = [""]
-    for word in text.split():
+    for word in _words(text, room):
         longer = f"{lines[-1]} {word}".lstrip()
         if lines[-1] and width_of(longer) > room:
             lines.append(word)
         else:
             lines[-1] = longer
     return lines
+
+
+def _words(text: str, room: int) -> Iterator[str]:
+    for part in QUOTED.findall(text):
+        yield from [part] if width_of(part) <= room else part.split()
 
 
 def indented(first: str, text: str, columns: int | None) -> Iterator[str]:

@@ -22,6 +22,12 @@ def test_a_wrapped_text_has_the_same_words_and_fits_unless_one_word_is_wider(tex
         assert width_of(f"{line} {later.split()[0]}") > room, "a line takes every word that fits"
 
 
+def test_a_command_is_on_one_line_so_that_it_can_be_copied_unless_it_is_wider_than_the_terminal() -> None:
+    text = "denied; `autoscaler iam-policy` prints it, `x"
+    assert wrapped(text, 30) == ["denied;", "`autoscaler iam-policy` prints", "it, `x"]
+    assert wrapped(text, 15) == ["denied;", "`autoscaler", "iam-policy`", "prints it, `x"]
+
+
 @given(first=st.sampled_from(["", "    ", "note: "]), text=SENTENCE, columns=st.integers(30, 80))
 def test_the_lines_of_an_indented_text_start_in_one_column(first: str, text: str, columns: int) -> None:
     lines = list(indented(first, text, columns))
