@@ -85,8 +85,8 @@ def explain(key: str, as_json: bool, url: str | None) -> None:
 
     \b
     Examples:
-      autoscaler explain orders
-      autoscaler explain orders --url http://autoscaler.internal:9108 --json | jq .steps
+      autoscaler explain orders-worker
+      autoscaler explain orders-worker --url http://autoscaler.internal:9108 --json | jq .steps
     """
     from autoscaler.inspection import explaining  # noqa: PLC0415 - most commands do not need it
 
@@ -166,7 +166,8 @@ def replay(journal: Path, print_json: bool, with_settings: bool) -> None:
     \b
     Examples:
       autoscaler replay daemon.log
-      AUTOSCALER_CONFIG_FILE=new.toml autoscaler replay daemon.log --settings --json | jq .different
+      autoscaler replay daemon.log --settings --config new.toml --json \\
+        | jq .different
     """
     policies = _policies() if with_settings else None
     tally = ReplayCounts()

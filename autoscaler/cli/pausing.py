@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING
 import click
 
 from autoscaler.cli.kinds import Address, Duration, Key, Moment, Paused
-from autoscaler.cli.output import FINDINGS, USAGE, daemon_url, failed, leave, meant_key, piped, refuse, unknown_service
+from autoscaler.cli.output import (
+    FINDINGS,
+    USAGE,
+    daemon_url,
+    failed,
+    leave,
+    meant_key,
+    piped,
+    refuse,
+    say,
+    unknown_service,
+)
 from autoscaler.config import load
 from autoscaler.core.policy import Pause
 from autoscaler.errors import AutoscalerError, ConfigError
@@ -47,9 +58,9 @@ def pause(
 
     \b
     Examples:
-      autoscaler pause orders
-      autoscaler pause orders in --for 2h
-      autoscaler pause orders 12 --until 2026-11-23T18:00Z
+      autoscaler pause orders-worker
+      autoscaler pause orders-worker in --for 2h
+      autoscaler pause orders-worker 12 --until 2026-11-23T18:00Z
     """
     if until is not None and for_s is not None:
         leave("pause: --until and --for both set the end. Use only one of them.", USAGE)
@@ -80,7 +91,7 @@ def resume(key: str, url: str | None, as_json: bool) -> None:
 
     \b
     Example:
-      autoscaler resume orders
+      autoscaler resume orders-worker
     """
     service = _service(key, url or daemon_url())
     from autoscaler.operating import pausing  # noqa: PLC0415 - the AWS SDK takes half a second to import
@@ -104,7 +115,7 @@ def _service(key: str, url: str) -> Pausable:
     if meant_key(key, found) is None:
         discovered = _discovered(url)
         if isinstance(discovered, str):
-            click.echo(discovered, err=True)
+            say(discovered)
         else:
             found |= discovered
             places = f"in the settings or in the daemon at {url}"

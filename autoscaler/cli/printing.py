@@ -10,7 +10,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from autoscaler.cli.kinds import Account, RoleArn
-from autoscaler.cli.output import USAGE, leave, listed, piped, refuse, settings_or_exit
+from autoscaler.cli.output import USAGE, leave, listed, piped, refuse, say, settings_or_exit, terminal_columns
 from autoscaler.config import (
     Config,
     aligned,
@@ -24,6 +24,7 @@ from autoscaler.config import (
     shadow_notes,
 )
 from autoscaler.errors import ConfigError
+from autoscaler.inspection.columns import indented, wrapped
 
 # `check` and `settings`: validate the settings, and print their reference or their effective values.
 
@@ -37,7 +38,7 @@ def check(as_json: bool) -> None:
 
     \b
     Example:
-      AUTOSCALER_CONFIG_FILE=autoscaler.toml autoscaler check
+      autoscaler check --config autoscaler.toml
     """
     try:
         config = load(os.environ)
@@ -53,7 +54,10 @@ def check(as_json: bool) -> None:
         click.echo(json.dumps({"ok": True, "services": services, "notes": remarks}, indent=2))
         return
     with piped():
-        click.echo("\n".join([f"Settings are valid: {_named(config)}", *(f"  note: {note}" for note in remarks)]))
+        columns = terminal_columns()
+        click.echo("\n".join(wrapped(f"Settings are valid: {_named(config)}", columns)))
+        for remark in remarks:
+            click.echo("\n".join(indented("  note: ", remark, columns)))
 
 
 def _check_web_config(config: Config) -> None:
@@ -146,7 +150,7 @@ def iam_policy(account: str | None, purpose: str, role: str | None, deny_redefin
     with piped():
         click.echo(json.dumps(found.policy, indent=2))
     for remark in () if as_json else found.remarks:
-        click.echo(f"note: {remark}", err=True)
+        say(f"note: {remark}")
 
 
 # `dashboards`: write the monitoring files.
@@ -165,7 +169,7 @@ def dashboards(out: Path, as_json: bool) -> None:
     \b
     Examples:
       autoscaler dashboards --out monitoring
-      AUTOSCALER_CONFIG_FILE=autoscaler.toml autoscaler dashboards --out monitoring
+      autoscaler dashboards --config autoscaler.toml --out monitoring
     """
     from autoscaler.monitoring import files  # noqa: PLC0415 - only here
 
@@ -181,7 +185,7 @@ def dashboards(out: Path, as_json: bool) -> None:
     with piped():
         click.echo(json.dumps({"files": names}, indent=2) if as_json else "\n".join(names))
     if config is None and not as_json:
-        click.echo("No settings found. The alarm template is for one queue, which its parameters set.", err=True)
+        say("No settings found. The alarm template is for one queue, which its parameters set.")
 
 
 def _settings() -> Config | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -40,6 +41,37 @@ def test_help_has_an_example_that_starts_with_the_command(name: Any) -> None:
 @pytest.mark.parametrize("name", sorted(set(NAMES) - PROCESS_ONLY))
 def test_every_command_that_prints_a_report_has_a_json_option(name: Any) -> None:
     assert "--json" in help_of(name)
+
+
+FILE = """
+[services.mail]
+cluster = "prod"
+service = "mail-worker"
+queues = ["mail"]
+max_tasks = 9
+"""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_has_the_option_for_the_settings_file(name: Any) -> None:
+    assert re.search(r"^ +--config FILE ", help_of(name), re.MULTILINE)
+    result = CliRunner().invoke(main, [name, "--config", "nowhere.toml"])
+    assert result.exit_code == 2
+    assert "File 'nowhere.toml' does not exist" in result.stderr
+
+
+def test_the_option_for_the_settings_file_overrides_the_variable_only_for_its_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("mail", "refunds"):
+        (tmp_path / f"{name}.toml").write_text(FILE.replace("mail", name))
+    monkeypatch.setenv("AUTOSCALER_CONFIG_FILE", str(tmp_path / "refunds.toml"))
+    for options, service in (["--config", str(tmp_path / "mail.toml")], "mail"), ([], "refunds"):
+        result = CliRunner().invoke(main, ["check", "--json", *options])
+        assert json.loads(result.stdout)["services"] == [service]
+    monkeypatch.delenv("AUTOSCALER_CONFIG_FILE")
+    assert CliRunner().invoke(main, ["check", "--config", str(tmp_path / "mail.toml")]).exit_code == 0
+    assert CliRunner().invoke(main, ["check"]).exit_code == 2
 
 
 @pytest.mark.parametrize("name", NAMES)
