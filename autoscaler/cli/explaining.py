@@ -155,7 +155,8 @@ def _title(account: Mapping[str, Any], columns: int | None) -> Iterator[str]:
 def replay(journal: Path, print_json: bool, with_settings: bool) -> None:
     """Replay the decisions in a log with this version or other settings, and report the decisions that differ.
 
-    JOURNAL is a log of the daemon, one JSON object per line; `-` is standard input. Each line with a `situation` is
+    JOURNAL is a JSON log of the daemon, one object per line; `-` is standard input. A text log, as on a terminal, has
+    no inputs to replay (AUTOSCALER_LOG_FORMAT=json). Each line with a `situation` is
     decided again, independently of the other lines, with the history that it contains. Other lines are skipped and
     counted. --settings replaces the recorded settings with the settings of the environment. Schedules apply; pauses
     by tag do not.
@@ -176,6 +177,12 @@ def replay(journal: Path, print_json: bool, with_settings: bool) -> None:
         differences = (one for one in outcomes if isinstance(one, Replayed) and not one.alike)
         for text in (as_json if print_json else as_table)(differences, tally):
             click.echo(text)
+    if tally.is_text:
+        leave(
+            "replay: the log is text. Use the JSON log of the daemon: set AUTOSCALER_LOG_FORMAT=json, or write the log "
+            "to a file instead of a terminal.",
+            USAGE,
+        )
     if not tally.decisions:
         leave(
             "replay: the log contains no decision that can be replayed. Use a JSON log of the daemon; with --settings, "

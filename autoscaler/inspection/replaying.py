@@ -35,9 +35,10 @@ service.
 
 
 class Skipped(NamedTuple):
-    """A line without a decision."""
+    """A line without a decision. `is_text`: it has no JSON."""
 
     line: int
+    is_text: bool = False
 
 
 class Unset(NamedTuple):
@@ -124,7 +125,7 @@ def _replayed(line: JournalLine, lookup: PolicyLookup | None) -> Outcome:
     except ValueError as error:
         return Unread(line.number, str(error))
     if entry is None:
-        return Skipped(line.number)
+        return Skipped(line.number, is_text=b"{" not in (line.content or b"{"))
     situation = entry["situation"]
     service = str(entry.get("service") or situation.get("name") or "service")
     if lookup is not None:
@@ -193,7 +194,8 @@ WIDTHS = (24, 20, 14, 14, 24, 0)
 class ReplayCounts:
     """The counts of a replay. `decisions` were made again, and were `alike` or `different`.
 
-    `unset`: decisions on services that are not in the settings. `unread`: decisions that this code cannot read.
+    `texts`: skipped lines without JSON. `unset`: decisions on services that are not in the settings. `unread`:
+    decisions that this code cannot read.
     """
 
     lines: int = 0
@@ -201,6 +203,7 @@ class ReplayCounts:
     alike: int = 0
     different: int = 0
     skipped: int = 0
+    texts: int = 0
     unset: int = 0
     unread: int = 0
     unknown_services: set[str] = field(default_factory=set)
@@ -227,8 +230,14 @@ class ReplayCounts:
                 self.unread += 1
                 if len(self.unreadable) < NAMED:
                     self.unreadable.append(outcome)
-            case _:
+            case Skipped(is_text=is_text):
                 self.skipped += 1
+                self.texts += is_text
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the log is the text that the daemon writes on a terminal: most lines are no JSON, none a decision."""
+        return 2 * self.texts > self.lines and self.lines == self.skipped
 
 
 def as_json(differences: Iterable[Replayed], tally: ReplayCounts) -> Iterator[str]:
