@@ -25,10 +25,13 @@ from autoscaler.cli.output import (
     progress,
     say,
     settings_or_exit,
+    sourced_settings_or_exit,
     standard_input,
     terminal_columns,
     unknown_service,
 )
+from autoscaler.config.loading import config_of
+from autoscaler.config.locating import located, located_in
 from autoscaler.errors import Unavailable
 from autoscaler.inspection.columns import wrapped
 from autoscaler.inspection.deciding import answer, lines, printed
@@ -122,7 +125,8 @@ def _from_daemon(url: str, key: str) -> Mapping[str, Any] | None:
 
 
 def _from_aws(key: str) -> Mapping[str, Any]:
-    config = settings_or_exit()
+    settings = sourced_settings_or_exit()
+    config = config_of(settings)
     keys = [service.ref.key for service in config.services]
     known = meant_key(key, keys)
     if known is None:
@@ -131,9 +135,9 @@ def _from_aws(key: str) -> Mapping[str, Any]:
     from autoscaler.one_shot import account_once  # noqa: PLC0415 - the AWS SDK takes half a second to import
 
     try:
-        return {"source": "aws", "url": None, **account_once(config, known)}
+        return {"source": "aws", "url": None, **located_in(account_once(config, known), settings, known)}
     except Unavailable as error:
-        leave(str(error), UNREACHABLE)
+        leave(located(str(error), settings, known), UNREACHABLE)
 
 
 def _title(account: Mapping[str, Any], columns: int | None) -> Iterator[str]:

@@ -15,6 +15,7 @@ from typing import IO, Any, NoReturn
 import click
 
 from autoscaler.config import Config, load
+from autoscaler.config.loading import LoadedSettings, config_of, settle
 from autoscaler.config.quoting import printable
 from autoscaler.errors import AutoscalerError, ConfigError, Unavailable
 from autoscaler.inspection.columns import Style, indented, laid_out, widths_of, wrapped
@@ -27,8 +28,13 @@ FINDINGS, USAGE, REFUSED, UNREACHABLE = 1, 2, 3, 4
 
 def settings_or_exit() -> Config:
     """Return the settings of the environment. If they are invalid, print all problems and exit with code 2."""
+    return config_of(sourced_settings_or_exit())
+
+
+def sourced_settings_or_exit() -> LoadedSettings:
+    """Return the settings with their origins, as `settings_or_exit` does."""
     try:
-        return load(os.environ)
+        return settle(os.environ)
     except ConfigError as error:
         refuse(error)
 

@@ -27,10 +27,12 @@ from autoscaler.cli.output import (
     leave,
     piped,
     say,
-    settings_or_exit,
+    sourced_settings_or_exit,
     table,
     terminal_columns,
 )
+from autoscaler.config.loading import config_of
+from autoscaler.config.locating import located_in
 from autoscaler.core.figures import number
 from autoscaler.inspection.columns import INDENT, width_of, wrapped
 
@@ -256,12 +258,13 @@ def _from_daemon(url: str) -> Statuses | str:
 
 def _from_aws(reason: str) -> Statuses:
     say(reason)
-    config = settings_or_exit()
+    settings = sourced_settings_or_exit()
     say("Reading AWS once instead, without history.")
     from autoscaler.one_shot import services_once  # noqa: PLC0415 - the AWS SDK takes half a second to import
     from autoscaler.operating.status import Statuses  # noqa: PLC0415
 
-    return Statuses.of(services_once(config)["services"], None)
+    services = services_once(config_of(settings))["services"]
+    return Statuses.of([located_in(service, settings, service["key"]) for service in services], None)
 
 
 def _lines(heard: Statuses | str, as_json: bool) -> list[str]:

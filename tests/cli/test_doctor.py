@@ -8,6 +8,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -211,6 +212,18 @@ async def test_a_failed_read_is_a_finding_with_its_remedy(
         ended, findings = await findings_of(double, AUTOSCALER_WORKERS="self_protecting")
     assert (ended, findings[what]["level"]) == (code, "finding")
     assert message in findings[what]["remedy"]
+
+
+async def test_a_remedy_names_the_file_and_the_key_of_a_setting_that_is_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(
+        '[services.orders]\ncluster = "prod"\nservice = "orders"\nqueues = ["orders"]\nmax_tasks = 9\n'
+    )
+    here = dict.fromkeys((name for name in GOOD if name.startswith("AUTOSCALER_")), "")
+    async with healthy() as double:
+        double.on("DescribeServices", ok({"services": [], "failures": [{"reason": "MISSING"}]}))
+        code, findings = await findings_of(double, "--config", str(tmp_path / "a.toml"), **here)
+    assert code == 1
+    assert "services.orders.cluster in a.toml, services.orders.service in a.toml" in findings["service"]["remedy"]
 
 
 async def test_invalid_credentials_are_one_finding_and_no_other_call_is_made() -> None:
