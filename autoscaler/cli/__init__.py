@@ -14,6 +14,7 @@ import click
 
 from autoscaler import __version__
 from autoscaler.cli.doctor import doctor
+from autoscaler.cli.equipping import equip
 from autoscaler.cli.explaining import decide, explain, replay
 from autoscaler.cli.kinds import Duration
 from autoscaler.cli.output import refuse, sourced_settings_or_exit
@@ -45,8 +46,8 @@ def main(ctx: click.Context) -> None:
     """Scale Amazon ECS services by their SQS queues: meet a latency target at the lowest cost, with a reason for every
     decision.
 
-    Settings come from AUTOSCALER_... environment variables and from the TOML file of `--config FILE`, which every
-    command has, else of AUTOSCALER_CONFIG_FILE. `autoscaler settings` lists all of them.
+    Settings come from AUTOSCALER_... environment variables and from the TOML file of --config, which every command
+    has, else of AUTOSCALER_CONFIG_FILE. `autoscaler settings` lists all of them.
 
     Output is colored on a terminal (NO_COLOR turns this off) and plain in a pipe.
 
@@ -129,32 +130,7 @@ COMMANDS = (
     completion,
 )
 
-
-def _use_file(context: click.Context, _: click.Parameter, file: Path | None) -> None:
-    """Use the settings file until the command ends."""
-    if file is None:
-        return
-    before = os.environ.get(CONFIG_FILE)
-    os.environ[CONFIG_FILE] = str(file)
-    context.find_root().call_on_close(
-        lambda: os.environ.pop(CONFIG_FILE) if before is None else os.environ.__setitem__(CONFIG_FILE, before)
-    )
-
-
 for command in COMMANDS:
     main.add_command(command)
-
-CONFIG_FILE = "AUTOSCALER_CONFIG_FILE"
-
-for command in main.commands.values():
-    command.params.append(
-        click.Option(
-            ["--config"],
-            type=click.Path(exists=True, dir_okay=False, path_type=Path),
-            metavar="FILE",
-            is_eager=True,
-            expose_value=False,
-            callback=_use_file,
-            help=f"Settings file.  [default: {CONFIG_FILE}]",
-        )
-    )
+for command in (main, *main.commands.values()):
+    equip(command)

@@ -147,10 +147,9 @@ def _warn(study: Study) -> None:
 
     for run in study.runs:
         if left := int(np.isnan(run.outcome.received_s).sum()):
-            click.echo(
+            say(
                 f"{run.policy}, seed {run.seed}: {left:,} messages were not received one day after the load's end, "
-                "when the simulation stops; the cost does not include them",
-                err=True,
+                "when the simulation stops; the cost does not include them"
             )
 
 

@@ -60,7 +60,8 @@ def decide() -> None:
     \b
     Examples:
       jq -c 'select(.situation) | .situation' daemon.log | autoscaler decide
-      echo '{"current": 2, "policy": {"max_tasks": 9}, "demand": 5}' | autoscaler decide
+      echo '{"current": 2, "policy": {"max_tasks": 9}, "demand": 5}' \\
+        | autoscaler decide
     """
     unreadable = False
     with piped():
@@ -89,7 +90,8 @@ def explain(key: str, as_json: bool, url: str | None) -> None:
     \b
     Examples:
       autoscaler explain orders-worker
-      autoscaler explain orders-worker --url http://autoscaler.internal:9108 --json | jq .steps
+      autoscaler explain orders-worker --json | jq .steps
+      autoscaler explain orders-worker --url http://autoscaler.internal:9108
     """
     from autoscaler.inspection import explaining  # noqa: PLC0415 - most commands do not need it
 

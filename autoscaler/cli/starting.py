@@ -88,7 +88,8 @@ def init(out: Path, force: bool, as_json: bool, **given: Any) -> None:
     \b
     Examples:
       autoscaler init
-      autoscaler init --cluster prod --service orders-worker --queues orders --max-tasks 20 --out setup
+      autoscaler init --cluster prod --service orders-worker --queues orders \\
+        --max-tasks 20 --out setup
     """
     _ask(given, as_json)
     from autoscaler.operating.iam import region_in  # noqa: PLC0415 - the AWS SDK is slow

@@ -69,6 +69,8 @@ def test_the_option_for_the_settings_file_overrides_the_variable_only_for_its_co
     for options, service in (["--config", str(tmp_path / "mail.toml")], "mail"), ([], "refunds"):
         result = CliRunner().invoke(main, ["check", "--json", *options])
         assert json.loads(result.stdout)["services"] == [service]
+    before = CliRunner().invoke(main, ["--config", str(tmp_path / "mail.toml"), "check", "--json"])
+    assert json.loads(before.stdout)["services"] == ["mail"], "the option can be before the command too"
     monkeypatch.delenv("AUTOSCALER_CONFIG_FILE")
     assert CliRunner().invoke(main, ["check", "--config", str(tmp_path / "mail.toml")]).exit_code == 0
     assert CliRunner().invoke(main, ["check"]).exit_code == 2
@@ -119,6 +121,13 @@ async def test_commands_and_the_keys_of_services_are_completed(words: str, expec
     }
     ended = await autoscaler(**(LEAST | completion))
     assert ended.out.decode().split() == [f"plain,{expected}"]
+
+
+async def test_the_keys_of_a_file_that_the_command_line_names_are_completed(tmp_path: Path) -> None:
+    (tmp_path / "mail.toml").write_text(FILE)
+    words = f"autoscaler explain --config {tmp_path / 'mail.toml'} m"
+    completion = {"_AUTOSCALER_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": "4"}
+    assert (await autoscaler(**completion)).out.decode().split() == ["plain,mail"]
 
 
 async def test_with_invalid_settings_no_key_is_completed_and_nothing_is_printed() -> None:
