@@ -8,6 +8,7 @@ import random
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Hashable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -26,6 +27,7 @@ from autoscaler.control.settings import Following, SettingsSource
 from autoscaler.control.shadow import Shadow
 from autoscaler.control.supervisor import ReadBudget, Supervisor, interval_of
 from autoscaler.core.policy import Mode
+from autoscaler.errors import Refused
 from autoscaler.ports import Category, Ports
 from autoscaler.telemetry import (
     LoggedJournal,
@@ -81,6 +83,7 @@ async def _serve(config: Config, environ: Mapping[str, str], lost_lines: Callabl
         connected(limiter, metrics, clock, CALL_TIMEOUT_S) as connections,
         Background() as background,
     ):
+        metrics.region = _home(connections.aws)
         log.info("started", version=__version__, services=len(config.services), http=f"{config.http_host}:{port}")
         if config.empty_variables:
             log.warning("settings_empty", variables=list(config.empty_variables), note="they count as not set")
@@ -93,6 +96,13 @@ async def _serve(config: Config, environ: Mapping[str, str], lost_lines: Callabl
         configs = _followed(following.configs(), limiter)
         await _supervisor(config, ports, limiter, journal).run(configs, stopping)
     log.info("stopped")
+
+
+def _home(aws: Aws) -> str:
+    """Return the daemon's own Region (empty: none is configured)."""
+    with suppress(Refused):
+        return aws.region()
+    return ""
 
 
 def _hang_up(following: Following, aws: Aws) -> None:

@@ -25,6 +25,7 @@ from autoscaler.core.model import (
     Utilization,
 )
 from autoscaler.core.policy import Policy
+from autoscaler.pricing import NoPrice, TaskPrice, TaskSize
 
 Computed = TypeVar("Computed")
 
@@ -251,6 +252,11 @@ class FleetPort(Protocol):
         default of 30 s for a container without one. It never changes, so it is read once, after all other readings.
         """
 
+    async def task_size(self, service: ServiceRef, task_definition: str) -> TaskSize | Missing:
+        """Return what the task definition reserves for a task, for its price. It never changes, so it is read once.
+        Missing does not prevent anything.
+        """
+
     async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> Revision | None:
         """Set the desired count. Return how new ECS's response is, and None if no call was made (shadow).
 
@@ -316,7 +322,8 @@ class Poll:
     memory before the decision. `outcome` is `unchanged`, `accepted`, `shadow` (decided, not written), or the `kind` of
     the error; `failure` is the error's text. `notices` are warnings that do not prevent scaling: a conflicting scaler,
     an invalid pause tag, an optional reading that failed. `took_s`: the duration; `lag_s`: the delay of the start.
-    `pace`: the time until the next poll (None: it is not known, as in a single poll).
+    `pace`: the time until the next poll (None: it is not known, as in a single poll). `price`: of one task (None: not
+    yet known).
     """
 
     service: ServiceRef
@@ -330,6 +337,7 @@ class Poll:
     lag_s: float = 0.0
     notices: tuple[Missing, ...] = ()
     pace: Pace | None = None
+    price: TaskPrice | NoPrice | None = None
 
 
 class BackgroundTasks(Protocol):

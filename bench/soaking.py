@@ -23,6 +23,7 @@ from autoscaler.control.supervisor import ReadBudget, Supervisor
 from autoscaler.core.model import Backlog, Fleet, Measurement, Missing, PastMinute, Revision, StopTimeout, Utilization
 from autoscaler.core.policy import Mode, Policy, QueuePolicy
 from autoscaler.ports import LiveTasks, MetricRequest, Ports, QueueMinute, QueueRef, ServiceRef, Urgency
+from autoscaler.pricing import TaskSize
 from autoscaler.telemetry import LoggedJournal, Metrics, StatusStore
 from autoscaler.telemetry.journal import StructuredLogger
 from bench.resident import resident_mb
@@ -83,6 +84,9 @@ class Region:
 
     async def stop_timeout(self, service: ServiceRef, task_definition: str) -> StopTimeout | Missing:
         return StopTimeout(30.0, "worker")
+
+    async def task_size(self, service: ServiceRef, task_definition: str) -> TaskSize | Missing:
+        return Missing("the region has no task definitions", "no_data")
 
     async def cpu(self, service: ServiceRef) -> Utilization | Missing:
         return Missing("no datapoint", "no_data")

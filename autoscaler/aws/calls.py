@@ -25,7 +25,7 @@ class Purpose(StrEnum):
     SCALE_SERVICES = "ScaleServices"
     LIST_TASKS = "ListTasks"
     READ_TASK_PROTECTION = "ReadTaskProtection"
-    READ_STOP_TIMEOUTS = "ReadStopTimeouts"
+    READ_TASK_DEFINITIONS = "ReadTaskDefinitions"
     READ_METRICS = "ReadMetrics"
     SEE_OTHER_SCALERS = "SeeOtherScalers"
     ACT_AS_ROLES = "ActAsRoles"
@@ -138,7 +138,7 @@ GET_TASK_PROTECTION = Api(
     "ecs:GetTaskProtection", Category.TASK_PROTECTION, ResourceForm.TASKS, Purpose.READ_TASK_PROTECTION
 )
 DESCRIBE_TASK_DEFINITION = Api(
-    "ecs:DescribeTaskDefinition", Category.TASK_DEFINITION_READ, ResourceForm.ANY, Purpose.READ_STOP_TIMEOUTS
+    "ecs:DescribeTaskDefinition", Category.TASK_DEFINITION_READ, ResourceForm.ANY, Purpose.READ_TASK_DEFINITIONS
 )
 LIST_SERVICES = Api("ecs:ListServices", Category.SERVICE_READ, ResourceForm.ANY_IN_CLUSTER, Purpose.FIND_SERVICES)
 DESCRIBE_SCALABLE_TARGETS = Api(

@@ -15,10 +15,11 @@ from autoscaler.aws.clients import Clocks
 from autoscaler.aws.conflicts import Conflicts
 from autoscaler.aws.faults import clean, missing
 from autoscaler.aws.names import service_subject, short_name, together
-from autoscaler.aws.tasks import StopTimeouts, protected_tasks
+from autoscaler.aws.tasks import TaskDefinitions, protected_tasks, providers_in
 from autoscaler.core.model import Deployment, Fleet, Instant, Missing, Revision, StopTimeout, Trouble
 from autoscaler.errors import AutoscalerError, NotFound, Refused, Unavailable, Unreadable
 from autoscaler.ports import Place, ServiceRef, Urgency
+from autoscaler.pricing import TaskSize
 
 PAUSE_TAG = "autoscaler:paused"
 MOST_TAG_VALUE = 256
@@ -46,7 +47,7 @@ class EcsFleets:
         self._caller = caller
         self._clocks = clocks
         self._conflicts = Conflicts(caller, clocks)
-        self._stops = StopTimeouts(caller, clocks)
+        self._definitions = TaskDefinitions(caller, clocks)
         self._described: Batcher[ServiceGroup, ServiceRef, Described] = Batcher(self._describe, SERVICES_A_CALL)
 
     async def close(self) -> None:
@@ -78,7 +79,14 @@ class EcsFleets:
     async def stop_timeout(self, service: ServiceRef, task_definition: str) -> StopTimeout | Missing:
         """Return the shortest stopTimeout of the essential containers. AWS is called once for each task definition."""
         try:
-            return await self._stops.of(service, task_definition)
+            return await self._definitions.stop_timeout(service, task_definition)
+        except AutoscalerError as fault:
+            return missing(fault)
+
+    async def task_size(self, service: ServiceRef, task_definition: str) -> TaskSize | Missing:
+        """Return the size of a task, for its price. The same call as for the stopTimeout."""
+        try:
+            return await self._definitions.size(service, task_definition)
         except AutoscalerError as fault:
             return missing(fault)
 
@@ -160,7 +168,16 @@ def fleet_in(found: ResponsePart, at: Instant, instant: Callable[[float], Instan
         identity=_identity_in(found),
         task_definitions=task_definitions_in(found),
         revision=revision_in(found),
+        providers=_providers_in(found),
     )
+
+
+def _providers_in(found: ResponsePart) -> tuple[tuple[str, float], ...]:
+    """Return the capacity providers; none if they are malformed. They are for prices only: no reading fails by them."""
+    try:
+        return tuple(providers_in(found).items())
+    except Unreadable:
+        return ()
 
 
 def revision_in(found: ResponsePart) -> Revision:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+from typing import NamedTuple
+
 from autoscaler.aws.answers import ResponsePart
 from autoscaler.aws.batching import batches
 from autoscaler.aws.caller import Caller, within
@@ -11,8 +15,9 @@ from autoscaler.aws.faults import clean
 from autoscaler.aws.names import service_subject, short_name
 from autoscaler.core.model import Instant, StopTimeout
 from autoscaler.core.workers import STOP_TIMEOUT_S
-from autoscaler.errors import Denied, Unavailable
+from autoscaler.errors import Denied, Unavailable, Unreadable
 from autoscaler.ports import Place, ServiceRef, Urgency
+from autoscaler.pricing import FREE_STORAGE_GB, Architecture, TaskSize
 
 # Count the tasks of a service that are protected from scale-in. If the state of any task is unknown, there is no
 # count.
@@ -115,33 +120,58 @@ minutes.
 """
 
 
-class StopTimeouts:
-    """The stopTimeout of task definitions, by their ARN and the place that reads them."""
+class ReadDefinition(NamedTuple):
+    """What was read of a task definition. The size is needed for prices only, so its error is a value."""
+
+    stop: StopTimeout
+    size: TaskSize | Unreadable
+
+
+class TaskDefinitions:
+    """Task definitions by their ARN and the place that reads them: each is read once, also for two concurrent calls."""
 
     def __init__(self, caller: Caller, clocks: Clocks) -> None:
         self._caller = caller
         self._clocks = clocks
-        self._cached: dict[tuple[Place, str], StopTimeout] = {}
+        self._cached: dict[tuple[Place, str], ReadDefinition] = {}
+        self._locks: dict[tuple[Place, str], asyncio.Lock] = {}
         self._denied_until: dict[Place, Instant] = {}
 
-    async def of(self, service: ServiceRef, task_definition: str) -> StopTimeout:
+    async def stop_timeout(self, service: ServiceRef, task_definition: str) -> StopTimeout:
         """The shortest of the essential containers. Raises `AutoscalerError`; a denial is repeated for `DENIED_S`."""
-        place, key = service.place, (service.place, task_definition)
-        found = self._cached.pop(key, None)
-        if found is None:
-            if self._clocks.now() < self._denied_until.get(place, float("-inf")):
-                raise Denied(f"{service_subject(service)}: {DENIED}")
-            try:
-                found = await self._ask(service, task_definition)
-            except Denied:
-                self._denied_until[place] = self._clocks.now() + DENIED_S
-                raise
-        self._cached[key] = found
+        return (await self._of(service, task_definition)).stop
+
+    async def size(self, service: ServiceRef, task_definition: str) -> TaskSize:
+        """The size of a task. Raises as `stop_timeout` does, and `Unreadable` if the task has no size of its own."""
+        found = (await self._of(service, task_definition)).size
+        if isinstance(found, Unreadable):
+            raise found
+        return found
+
+    async def _of(self, service: ServiceRef, task_definition: str) -> ReadDefinition:
+        key = service.place, task_definition
+        lock = self._locks.setdefault(key, asyncio.Lock())
+        try:
+            async with lock:
+                found = self._cached.pop(key, None) or await self._permitted(service, task_definition)
+                self._cached[key] = found
+        finally:
+            self._locks.pop(key, None)
         if len(self._cached) > MOST_CACHED:
             del self._cached[next(iter(self._cached))]
         return found
 
-    async def _ask(self, service: ServiceRef, task_definition: str) -> StopTimeout:
+    async def _permitted(self, service: ServiceRef, task_definition: str) -> ReadDefinition:
+        place = service.place
+        if self._clocks.now() < self._denied_until.get(place, float("-inf")):
+            raise Denied(f"{service_subject(service)}: {DENIED}")
+        try:
+            return await self._ask(service, task_definition)
+        except Denied:
+            self._denied_until[place] = self._clocks.now() + DENIED_S
+            raise
+
+    async def _ask(self, service: ServiceRef, task_definition: str) -> ReadDefinition:
         answer = await self._caller.ask(
             DESCRIBE_TASK_DEFINITION,
             service_subject(service),
@@ -149,7 +179,13 @@ class StopTimeouts:
             Urgency.BACKGROUND,
             taskDefinition=task_definition,
         )
-        return stop_timeout_in(answer.part("taskDefinition"))
+        definition = answer.part("taskDefinition")
+        size: TaskSize | Unreadable
+        try:
+            size = task_size_in(definition, service.region or self._caller.region())
+        except Unreadable as error:
+            size = error
+        return ReadDefinition(stop_timeout_in(definition), size)
 
 
 def stop_timeout_in(definition: ResponsePart) -> StopTimeout:
@@ -168,3 +204,50 @@ def stop_timeout_in(definition: ResponsePart) -> StopTimeout:
 
 def _seconds(container: ResponsePart) -> float:
     return float(container.count("stopTimeout")) if container.has("stopTimeout") else STOP_TIMEOUT_S
+
+
+# The size of a task, for its price: what the task definition reserves. Fargate requires both values of the task; a
+# definition for EC2 may have only those of its containers, and then the size is unknown.
+
+CPU_UNITS, MIB = 1024.0, 1024.0
+"""CPU units of a vCPU, and MiB of a GB."""
+
+ARM_64 = "ARM64"
+WINDOWS = "WINDOWS"
+
+
+def task_size_in(definition: ResponsePart, region: str) -> TaskSize:
+    """Return the size. Raises `Unreadable` if the task has no CPU or memory of its own."""
+    platform = definition.part("runtimePlatform") if definition.has("runtimePlatform") else None
+    architecture = "" if platform is None else platform.word_or("cpuArchitecture", "")
+    system = "" if platform is None else platform.word_or("operatingSystemFamily", "")
+    storage = definition.part("ephemeralStorage") if definition.has("ephemeralStorage") else None
+    return TaskSize(
+        region,
+        _units(definition, "cpu") / CPU_UNITS,
+        _units(definition, "memory") / MIB,
+        Architecture.ARM if architecture == ARM_64 else Architecture.X86,
+        windows=system.startswith(WINDOWS),
+        storage_gb=FREE_STORAGE_GB if storage is None else float(storage.count("sizeInGiB")),
+    )
+
+
+_UNITS = re.compile(r"[1-9]\d{0,8}", re.ASCII)
+
+
+def _units(definition: ResponsePart, name: str) -> float:
+    """Return CPU units or MiB. ECS converts other notations (`1 vCPU`, `2GB`) when a definition is registered."""
+    text = definition.word_or(name, "")
+    if not _UNITS.fullmatch(text):
+        raise definition.unreadable(name, "the size of the task as a number", text or None)
+    return float(text)
+
+
+def providers_in(service: ResponsePart) -> dict[str, float]:
+    """Return the service's capacity providers with their weights, or its launch type; empty if ECS returned neither."""
+    strategy = service.parts_if_any("capacityProviderStrategy")
+    if strategy:
+        return {
+            one.word("capacityProvider"): float(one.count("weight") if one.has("weight") else 0) for one in strategy
+        }
+    return {service.word("launchType"): 1.0} if service.has("launchType") else {}

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from autoscaler import __version__
+from autoscaler.cli.assessing import assess
 from autoscaler.cli.doctor import doctor
 from autoscaler.cli.equipping import equip
 from autoscaler.cli.explaining import decide, explain, replay
@@ -114,6 +115,7 @@ def demo(**options: Any) -> None:
 
 
 COMMANDS = (
+    assess,
     check,
     settings,
     doctor,

@@ -17,6 +17,7 @@ import click
 from autoscaler.cli.output import USAGE, leave, piped, say
 
 if TYPE_CHECKING:
+    from autoscaler.sim.monthly import MonthlyCost
     from autoscaler.sim.report.comparison import Study
     from autoscaler.sim.tuning import Tried
 
@@ -105,9 +106,11 @@ def _document(study: Study, tried: Sequence[Tried]) -> dict[str, Any]:
         {"policy": run.policy, "settings": run.settings, "seed": run.seed}
         | _known(asdict(run.score))
         | _known(asdict(run.facts))
+        | {"dollars_per_month": study.monthly.dollars(run.facts.task_hours)}
         for run in study.runs
     ]
     document: dict[str, Any] = {"trace": study.workload.name, "world": study.world, "results": results}
+    document |= _priced(study)
     if study.scenario:
         document = {
             "scenario": study.scenario,
@@ -116,14 +119,24 @@ def _document(study: Study, tried: Sequence[Tried]) -> dict[str, Any]:
             **document,
         }
     if tried:
-        document["sweep"] = [_trial(each) for each in tried]
+        document["sweep"] = [_trial(each, study.monthly) for each in tried]
     return document
 
 
-def _trial(each: Tried) -> dict[str, Any]:
+def _priced(study: Study) -> dict[str, Any]:
+    """Return the price of a task, and the saving with the sentence of the table and the page (null: no comparison)."""
+    from autoscaler.sim.report.comparison import saving  # noqa: PLC0415 - NumPy is an extra
+
+    saved = saving(study)
+    return {"task_price": study.monthly.as_json(), "saving": None if saved is None else saved.as_json()}
+
+
+def _trial(each: Tried, monthly: MonthlyCost) -> dict[str, Any]:
     figures = {name: value for name, value in asdict(each).items() if name != "trial"}
     settings = each.trial.fields.replace("/", ", ") or "defaults"
-    return {"settings": settings, "acceptable_latency_s": each.trial.latency_s} | _known(figures)
+    return {"settings": settings, "acceptable_latency_s": each.trial.latency_s} | _known(
+        {**figures, "dollars_per_month": monthly.dollars(each.task_hours)}
+    )
 
 
 def _known(figures: dict[str, Any]) -> dict[str, Any]:
@@ -137,8 +150,9 @@ def _show(study: Study, tried: Sequence[Tried]) -> None:
     from autoscaler.sim.tuning import advice, table  # noqa: PLC0415
 
     show(study, Console())
-    for line in ("", *table(tried, study.latency_s), "", *advice(tried, study.latency_s)) if tried else ():
-        click.echo(line)
+    if tried:
+        figures = [*table(tried, study.latency_s, study.monthly), "", *advice(tried, study.latency_s, study.monthly)]
+        click.echo("\n".join(["", *figures]))
 
 
 def _warn(study: Study) -> None:

@@ -53,6 +53,7 @@ def doctor(*, as_json: bool, show_all: bool, quiet: bool, limit_s: float, role: 
       the IAM permissions for all of these, with the daemon's own read calls
       the latency of the first message
       call rates, quotas, and cost per month
+      the price of a task, and what the running tasks cost in a month
 
     \b
     Results of a check, with the JSON value if it differs:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 from click.shell_completion import get_completion_class
@@ -116,40 +117,50 @@ def _print_effective(as_json: bool) -> None:
 @click.option(
     "--for",
     "purpose",
-    type=click.Choice(["daemon", "pause"]),
+    type=click.Choice(["daemon", "pause", "assess"]),
     default="daemon",
     show_default=True,
-    help="The daemon's task role, or users who run `pause` and `resume`.",
+    help="The daemon's task role, users who run `pause` and `resume`, or users who run `assess`.",
 )
+@click.option("--cluster", help="Cluster for `--for assess`.  [default: any]")
 @click.option("--role", type=RoleArn(), help="Print the policy for this role_arn instead of the daemon's own role.")
 @click.option(
     "--deny-redefinition", is_flag=True, help="Also deny task-definition and capacity updates (not tested on AWS)."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print only the policy, without remarks on stderr.")
-def iam_policy(account: str | None, purpose: str, role: str | None, deny_redefinition: bool, as_json: bool) -> None:
+def iam_policy(**options: Any) -> None:
     """Print the least-privilege IAM policy for the settings: JSON on stdout, remarks on stderr. It makes no AWS calls.
 
     The policy contains only the permissions that the settings require. For services in shadow it has no write
     permissions. ARNs contain the Region, account, cluster, service and queue if the settings or --account have them;
-    otherwise *. Each role_arn in the settings has a separate policy: use --role.
+    otherwise *. Each role_arn in the settings has a separate policy: use --role. `--for assess` needs no settings.
 
     \b
     Examples:
       autoscaler iam-policy --account 123456789012 > policy.json
       autoscaler iam-policy --for pause --json
+      autoscaler iam-policy --for assess --cluster prod
       aws iam put-role-policy --role-name autoscaler --policy-name autoscaler \\
         --policy-document file://policy.json
     """
-    config = settings_or_exit()
     # the AWS SDK takes half a second to import
-    from autoscaler.operating.iam import granted, region_in, roles  # noqa: PLC0415
+    from autoscaler.operating.iam import assessing, granted, region_in, roles  # noqa: PLC0415
 
-    if role is not None and role not in (known := roles(config)):
-        leave(f"iam-policy: --role: no service has role_arn {role}. Known roles: {', '.join(known) or 'none'}", USAGE)
-    found = granted(config, region_in(os.environ), account, purpose, role, deny_redefinition=deny_redefinition)
+    account, purpose, role, region = options["account"], options["purpose"], options["role"], region_in(os.environ)
+    if purpose == "assess":
+        found = assessing(options["cluster"], region, account)
+    else:
+        config = settings_or_exit()
+        if options["cluster"] is not None:
+            leave("iam-policy: --cluster is only for `--for assess`; otherwise the settings name the clusters.", USAGE)
+        if role is not None and role not in (known := roles(config)):
+            names = ", ".join(known) or "none"
+            leave(f"iam-policy: --role: no service has role_arn {role}. Known roles: {names}", USAGE)
+        denies = options["deny_redefinition"]
+        found = granted(config, region, account, purpose, role, deny_redefinition=denies)
     with piped():
         click.echo(json.dumps(found.policy, indent=2))
-    for remark in () if as_json else found.remarks:
+    for remark in () if options["as_json"] else found.remarks:
         say(f"note: {remark}")
 
 

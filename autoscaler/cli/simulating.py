@@ -19,6 +19,7 @@ from autoscaler.cli import delivering
 from autoscaler.cli.kinds import Duration, ScenarioList
 from autoscaler.cli.loading import SERVICE_TIME, parsed, source
 from autoscaler.cli.output import FINDINGS, USAGE, leave
+from autoscaler.cli.pricing import price_of, price_options
 from autoscaler.cli.worlds import described, world_of, world_options
 from autoscaler.errors import ConfigError
 
@@ -64,6 +65,7 @@ STOPPED = 130
 @click.option("--service-time", help=f"Processing time of a message, without --jobs.  [default: {SERVICE_TIME}]")
 @click.option("--service-scale", type=float, help="Factor for the times of --jobs.  [default: 1]")
 @world_options
+@price_options
 @click.option("--min-tasks", type=click.IntRange(0), default=0, show_default=True, help="Minimum number of tasks.")
 @click.option("--max-tasks", type=click.IntRange(1), default=5000, show_default=True, help="Maximum number of tasks.")
 @click.option(
@@ -359,4 +361,5 @@ def _study(options: dict[str, Any], plan: _SimulationPlan, runs: list[ScoredRun]
         least_billed_s=experiment.world.least_billed_s,
         scenario="" if scenario is None else scenario.name,
         sentence="" if scenario is None else scenario.sentence,
+        price=price_of(options),
     )

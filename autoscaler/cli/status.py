@@ -35,6 +35,7 @@ from autoscaler.config.loading import config_of
 from autoscaler.config.locating import located_in
 from autoscaler.core.figures import number
 from autoscaler.inspection.columns import INDENT, width_of, wrapped
+from autoscaler.pricing import dollars
 
 if TYPE_CHECKING:
     from autoscaler.operating.status import Statuses, StatusRow
@@ -60,9 +61,20 @@ def _summary(found: Statuses) -> Iterator[str]:
         if found.bad
         else "all latency targets met"
     )
-    first, *more = wrapped(f"{word}, {source}, {datetime.now().astimezone():%H:%M:%S}", terminal_columns())
-    shown, colour = first[: len(word)], "red" if found.bad else "green"
-    yield from (f"{click.style(shown, fg=colour)}{first[len(word) :]}", *more)
+    shown = f"{word}, {source}, {datetime.now().astimezone():%H:%M:%S}{_spent(found)}"
+    first, *more = wrapped(shown, terminal_columns())
+    part, colour = first[: len(word)], "red" if found.bad else "green"
+    yield from (f"{click.style(part, fg=colour)}{first[len(word) :]}", *more)
+
+
+def _spent(found: Statuses) -> str:
+    """Return the cost of the tasks today, and of how many services it is known, if not of all."""
+    spent = found.cost_today_dollars
+    if spent is None or found.url is None:
+        return ""
+    known = sum(row.cost_today_dollars is not None for row in found.rows)
+    of = "" if known == len(found.rows) else f" ({known} of {len(found.rows)} services)"
+    return f", tasks today {dollars(spent)}{of}"
 
 
 def _cells(row: StatusRow) -> tuple[str, ...]:

@@ -60,6 +60,9 @@ from autoscaler.config.values import (
 )
 from autoscaler.core.policy import ConflictingScalers, Mode, Pause, WorkerSafety
 
+MOST_DOLLARS = 1e6
+"""A higher price per task and hour is a mistake."""
+
 _NAME = text(re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII), "a name: write the name alone, not its ARN or URL")
 _REGION = text(REGION, "a Region, such as eu-west-1")
 _EXTERNAL_ID = secret(
@@ -69,6 +72,9 @@ _HOST = text(re.compile(r"[A-Za-z0-9._:-]{1,255}", re.ASCII), "an address or a h
 _PATH = text(re.compile(r"[^\0]+"), "the path of a file")
 _PERCENT_TARGET = number(
     lambda percent: 0 < percent <= 100, "above 0 and at most 100", {"exclusiveMinimum": 0, "maximum": 100}
+)
+_PRICE = number(
+    lambda dollars: 0 < dollars <= MOST_DOLLARS, "above 0, in dollars per task and hour", {"exclusiveMinimum": 0}
 )
 _PER_TASK = number(lambda messages: messages > 0, "above 0", {"exclusiveMinimum": 0})
 
@@ -278,6 +284,15 @@ class ServiceFields(Group):
         "A missing setting must not change a service. Set active when the decisions in shadow are correct.",
         stays="the mode decides whether the daemon changes the desired count.",
         by_tag=stricter(Mode.ACTIVE, Mode.SCALE_OUT_ONLY, Mode.SHADOW, comparison="more than"),
+    )
+    task_price: Annotated[float | None, optional(_PRICE)] = setting(
+        None,
+        "Dollars that one task costs per hour, for the costs that the page, `status` and `doctor` show. Not set: "
+        "Fargate's list price of the size in the task definition, which needs the optional permission "
+        "ecs:DescribeTaskDefinition. Tasks on EC2, Windows, and Regions without a list price need this setting for a "
+        "cost. No decision depends on it.",
+        "The list price does not include your discounts.",
+        by_tag=ANY,
     )
     paused: Annotated[Pause | int | None, optional(pause())] = setting(
         DEFAULT.paused,

@@ -76,8 +76,9 @@ class ServiceConfig:
     """One service to scale: its place, its queues (in the order of `policy.queues`) and its policy.
 
     `metrics`: the source of each of `policy.metrics`, by name and in the same order. `queue_minutes`: whether the
-    queues' one-minute metrics are read from CloudWatch. `chosen`: the configured settings and their origins.
-    `mode_setting`: how the mode is set. Comparisons of two services ignore `chosen` and `mode_setting`.
+    queues' one-minute metrics are read from CloudWatch. `task_price`: dollars of one task per hour (None: the list
+    price). `chosen`: the configured settings and their origins. `mode_setting`: how the mode is set. Comparisons of two
+    services ignore `chosen` and `mode_setting`.
     """
 
     ref: ServiceRef
@@ -86,6 +87,7 @@ class ServiceConfig:
     metrics: tuple[tuple[str, MetricRequest], ...] = ()
     schedules: tuple[Schedule, ...] = ()
     queue_minutes: bool = True
+    task_price: float | None = None
     chosen: tuple[Chosen, ...] = field(default=(), compare=False)
     mode_setting: ModeSetting = field(default=ModeSetting(), compare=False)
 

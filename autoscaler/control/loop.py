@@ -18,7 +18,7 @@ from autoscaler.control.admission import Admission
 from autoscaler.control.cadence import Cadence, Rhythm
 from autoscaler.control.learning import Learning, Receives
 from autoscaler.control.observing import Observer, whole
-from autoscaler.control.readers import ConflictWatch, FleetWatch, StopWatch, TagWatch
+from autoscaler.control.readers import ConflictWatch, FleetWatch, PriceWatch, StopWatch, TagWatch
 from autoscaler.control.shadow import ShadowWatch
 from autoscaler.control.writes import RejectedWrites
 from autoscaler.core.engine import decide
@@ -68,6 +68,7 @@ class ServiceLoop:
         self._conflicts = ConflictWatch(service.ref)
         self._shadow = ShadowWatch()
         self._stops = StopWatch(service.ref)
+        self._prices = PriceWatch(service.ref)
         self._rejected = RejectedWrites(ports.clock)
         self._tags = TagWatch()
         self._tag: str | None = None
@@ -199,6 +200,7 @@ class ServiceLoop:
         policy, _ = self._policy_in_force(fleet.pause_tag)
         await self._conflicts.check(policy, self._ports)
         await self._stops.check(policy, fleet, self._ports)
+        await self._prices.check(self._service.task_price, fleet, self._ports)
         still = self._cadence.is_slow and fleet.desired == 0
         settled = self._fleet.settled(fleet, self._ports.clock())
         await self._learning.recall()
@@ -243,7 +245,8 @@ class ServiceLoop:
             *([] if shadow is None else [shadow]),
             *_assumed(policy, seen),
         )
-        return Poll(self._service.ref, policy, seen, memory, decision, outcome, failure, notices=notices)
+        price = self._prices.of(self._service.task_price, seen.fleet)
+        return Poll(self._service.ref, policy, seen, memory, decision, outcome, failure, notices=notices, price=price)
 
     @property
     def _longest_gap_s(self) -> float:

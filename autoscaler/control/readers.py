@@ -13,6 +13,7 @@ from autoscaler.core.model import Decision, Fleet, Instant, Missing, Revision, R
 from autoscaler.core.policy import ConflictingScalers, Pause, Policy
 from autoscaler.errors import Throttled
 from autoscaler.ports import FleetPort, Ports, ServiceRef, Urgency
+from autoscaler.pricing import NoPrice, TaskPrice, TaskSize, configured, list_price
 
 # The counts of one service: read as often as the rate limits allow, and always again before a change.
 #
@@ -320,3 +321,52 @@ class StopWatch:
         """
         stops = [self._known[arn] for arn in fleet.task_definitions if arn in self._known]
         return min(stops, key=lambda stop: stop.seconds, default=None)
+
+
+# The price of a task, for reports: the setting `task_price`, or the list price of the size in the task definition.
+#
+# It is read in the background, never delays a poll, and no decision depends on it. Without the permission there is no
+# price, and no notice: `doctor` and the page say why.
+
+PRICE_RETRY_S = 3600.0
+"""Seconds until a failed read is repeated: the permission is optional, and its denial is not retried often."""
+
+
+class PriceWatch:
+    """The price of one service's tasks."""
+
+    def __init__(self, service: ServiceRef) -> None:
+        self._service = service
+        self._due: Instant = -inf
+        self._read_from = ""
+        self._size: TaskSize | NoPrice | None = None
+
+    async def check(self, task_price: float | None, fleet: Fleet, ports: Ports) -> None:
+        """Start to read the service's own task definition if it is new; in the background if `ports.background` is
+        given. `task_price`: the setting; with it nothing is read.
+        """
+        newest = next(iter(fleet.task_definitions), "")
+        if newest != self._read_from:
+            self._due, self._read_from = -inf, newest
+        elif isinstance(self._size, TaskSize):
+            return
+        if task_price is not None or not newest or ports.clock() < self._due:
+            return
+        self._due = ports.clock() + PRICE_RETRY_S
+        if ports.background is None:
+            await self._read(newest, ports)
+        else:
+            ports.background.begin(self._read(newest, ports))
+
+    async def _read(self, task_definition: str, ports: Ports) -> None:
+        self.know(await ports.fleets.task_size(self._service, task_definition))
+
+    def know(self, answer: TaskSize | Missing) -> None:
+        """Use this answer."""
+        self._size = NoPrice(answer.reason) if isinstance(answer, Missing) else answer
+
+    def of(self, task_price: float | None, fleet: Fleet) -> TaskPrice | NoPrice | None:
+        """Return the price (None: not yet read). During a deployment it is that of the newest size that was read."""
+        if task_price is not None:
+            return configured(task_price)
+        return list_price(self._size, dict(fleet.providers)) if isinstance(self._size, TaskSize) else self._size

@@ -15,6 +15,7 @@ from autoscaler.core.model import Decision, Fleet, Instant, Missing, Observation
 from autoscaler.core.policy import Mode, Policy
 from autoscaler.core.slo import SHADOW_MISSES_LATENCY, oldest_ages_s
 from autoscaler.ports import FleetPort, ServiceRef, Urgency
+from autoscaler.pricing import TaskSize
 
 SCALED_S = 3600.0
 """Seconds after a change of the desired count by another program, during which it counts as scaled by that program."""
@@ -53,6 +54,9 @@ class Shadow:
 
     async def stop_timeout(self, service: ServiceRef, task_definition: str) -> StopTimeout | Missing:
         return await self._fleets.stop_timeout(service, task_definition)
+
+    async def task_size(self, service: ServiceRef, task_definition: str) -> TaskSize | Missing:
+        return await self._fleets.task_size(service, task_definition)
 
     async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> Revision | None:  # noqa: ARG002 - the port's signature
         return None

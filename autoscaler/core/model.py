@@ -240,6 +240,7 @@ class Fleet:
     identity: str | None = None
     task_definitions: tuple[str, ...] = field(default=(), compare=False)
     revision: Revision = field(default=Revision(), compare=False)
+    providers: tuple[tuple[str, float], ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

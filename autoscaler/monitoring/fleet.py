@@ -12,6 +12,7 @@ from autoscaler.monitoring.wording import (
     PAID_AND_WASTED,
     RANGE,
     RATE,
+    REGION,
     SERVICES,
     WARNING,
     YES_NO,
@@ -184,7 +185,7 @@ FLEET = Dashboard(
     "autoscaler-fleet",
     "Autoscaler / Fleet",
     "All services: latency targets, tasks, cost.",
-    (CLUSTER, SERVICES),
+    (REGION, CLUSTER, SERVICES),
     (HEADLINE, SERVICES_NOW, COURSE, COST),
     MARKS,
 )

@@ -177,6 +177,7 @@ def _variable(variable: Variable) -> Json:
         "sort": 1,
         "multi": variable.several,
         "includeAll": variable.several,
+        "allValue": ".*" if variable.several else None,  # also matches series without the label
         "current": every if variable.several else {},
     }
 
@@ -304,9 +305,9 @@ def _columns(panel: Panel) -> list[Json]:
     """Return the transformations to one row per service: its names, and the value of each query in its column."""
     letters = zip("ABCDEFGHIJKLMN", panel.queries, strict=False)
     columns = {f"Value #{letter}": query.column for letter, query in letters}
-    names = {"ecs_cluster": "cluster", "ecs_service": "service"} | columns
+    names = {"aws_region": "region", "ecs_cluster": "cluster", "ecs_service": "service"} | columns
     order = {name: place for place, name in enumerate(names)}
-    hidden = {"Time": True}
+    hidden = {"Time": True, "aws_account": True}
     return [
         {"id": "merge", "options": {}},
         {"id": "organize", "options": {"renameByName": names, "indexByName": order, "excludeByName": hidden}},

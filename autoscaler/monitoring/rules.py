@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from autoscaler.monitoring.grafana import Json
-from autoscaler.monitoring.wording import BY_SERVICE, late_ratio
+from autoscaler.monitoring.wording import BY_SERVICE, EACH_SERVICE, late_ratio
 
 RUNBOOK = "docs/runbook.md"
 
@@ -88,7 +88,7 @@ ALERTS = (
         "AutoscalerShadowMissesLatency",
         # A restart resets the daemon's record of changes by others. The counter in Prometheus remains.
         f"autoscaler_shadow_misses_latency == 1\n"
-        f"unless on (ecs_cluster, ecs_service) sum{BY_SERVICE}(increase(autoscaler_drifts_total[1h])) > 0",
+        f"unless on {EACH_SERVICE} sum{BY_SERVICE}(increase(autoscaler_drifts_total[1h])) > 0",
         "5m",
         "warning",
         f"{EACH}: latency target missed in shadow mode, and no other scaler is active",

@@ -13,6 +13,7 @@ from autoscaler.monitoring.wording import (
     PAID_AND_WASTED,
     RANGE,
     RATE,
+    REGION,
     SERVICES,
     WARNING,
     ever_bound,
@@ -253,7 +254,7 @@ SERVICE = Dashboard(
     "autoscaler-service",
     "Autoscaler / Service",
     "One service: demand, tasks, and the reason of each decision.",
-    (CLUSTER, replace(SERVICES, several=False)),
+    (REGION, CLUSTER, replace(SERVICES, several=False)),
     (HEADLINE, COURSE, WHY, LEARNED, COST),
     MARKS,
 )

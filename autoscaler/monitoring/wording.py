@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from autoscaler.monitoring.grafana import BAD, CALM, GOOD, WARN, Mark, Panel, PanelQuery, Shape, Unit, Variable
 
-CHOSEN = 'ecs_cluster=~"$cluster",ecs_service=~"$service"'
+CHOSEN = 'aws_region=~"$region",ecs_cluster=~"$cluster",ecs_service=~"$service"'
 """The label matchers of the selected services."""
 
 RATE = "$__rate_interval"
 RANGE = "$__range"
 
-CLUSTER = Variable("cluster", "ecs_cluster", "autoscaler_service_up", "Cluster")
-SERVICES = Variable("service", "ecs_service", 'autoscaler_service_up{ecs_cluster=~"$cluster"}', "Service")
+REGION = Variable("region", "aws_region", "autoscaler_service_up", "Region")
+CLUSTER = Variable("cluster", "ecs_cluster", 'autoscaler_service_up{aws_region=~"$region"}', "Cluster")
+SERVICES = Variable(
+    "service", "ecs_service", 'autoscaler_service_up{aws_region=~"$region",ecs_cluster=~"$cluster"}', "Service"
+)
 
 IN_TIME_STEPS = ((None, BAD), (0.95, WARN), (0.999, GOOD))
 """At 95 % one message of twenty misses the latency target."""
@@ -70,7 +73,8 @@ MARKED = "5m"
 missed. `RATE` is not used: it depends on the interval of the data source, by default a quarter of that minute.
 """
 
-BY_SERVICE = " by (ecs_cluster, ecs_service) "
+EACH_SERVICE = "(aws_account, aws_region, ecs_cluster, ecs_service)"
+BY_SERVICE = f" by {EACH_SERVICE} "
 
 MARKS = (
     Mark(

@@ -12,7 +12,18 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from autoscaler.aws.arns import ANY, Home, Right, right_about
-from autoscaler.aws.calls import ASSUME_ROLE, CALLS, LIST_SERVICES, UPDATE_SERVICE, Api, Purpose, ResourceForm
+from autoscaler.aws.calls import (
+    ASSUME_ROLE,
+    CALLS,
+    DESCRIBE_SERVICES,
+    DESCRIBE_TASK_DEFINITION,
+    GET_METRIC_DATA,
+    LIST_SERVICES,
+    UPDATE_SERVICE,
+    Api,
+    Purpose,
+    ResourceForm,
+)
 from autoscaler.aws.ecs import PAUSE_TAG
 from autoscaler.aws.operator import OPERATOR_CALLS
 from autoscaler.config import Config, ServiceConfig
@@ -176,9 +187,11 @@ def reads_protection(service: ServiceConfig) -> bool:
     return service.policy.workers is WorkerSafety.SELF_PROTECTING
 
 
-def reads_stop_timeout(service: ServiceConfig) -> bool:
-    """Whether the task definition is read: the workers' behavior on SIGTERM is then assumed from the stopTimeout."""
-    return service.policy.workers is None
+def reads_task_definition(service: ServiceConfig) -> bool:
+    """Whether the task definition is read: for its stopTimeout, from which the workers' behavior on SIGTERM is assumed,
+    or for the size of a task, which has a list price.
+    """
+    return service.policy.workers is None or service.task_price is None
 
 
 def _always(_: ServiceConfig) -> bool:
@@ -190,7 +203,7 @@ NEEDED: Mapping[Purpose, Callable[[ServiceConfig], bool]] = {
     Purpose.SCALE_SERVICES: writes,
     Purpose.LIST_TASKS: reads_protection,
     Purpose.READ_TASK_PROTECTION: reads_protection,
-    Purpose.READ_STOP_TIMEOUTS: reads_stop_timeout,
+    Purpose.READ_TASK_DEFINITIONS: reads_task_definition,
     Purpose.SEE_OTHER_SCALERS: _always,
 }
 """Whether the daemon makes the calls of a purpose for a service. The calls that read signals depend on the sources; the
@@ -245,7 +258,8 @@ def granted(
     *,
     deny_redefinition: bool = False,
 ) -> Granted:
-    """Return the least-privilege policy for the purpose `daemon` or `pause` with these settings.
+    """Return the least-privilege policy for the purpose `daemon` or `pause` with these settings. For `assess`: see
+    `assessing`.
 
     `region`: the Region of services that name none. `account` None: the account of the queues, if they name only one.
     `role`: return the policy of this role of the settings (None: of the daemon's own role).
@@ -279,6 +293,20 @@ def pausing(config: Config, home: Home) -> Iterator[Right]:
     for ref in (*(service.ref for service in config.services), *_discoverable(config)):
         for api in _calls_for(Purpose.READ_SERVICES, Purpose.PAUSE_SERVICES):
             yield right_about(api, ref, home)
+
+
+ASSESSMENT = (LIST_SERVICES, DESCRIBE_SERVICES, DESCRIBE_TASK_DEFINITION, GET_METRIC_DATA)
+"""The calls of `assess`. Only the first two are required: without the others it says what is missing."""
+
+
+def assessing(cluster: str | None, region: str | None, account: str | None) -> Granted:
+    """Return the policy of `assess` for a cluster (None: any cluster). It needs no settings, and it is read-only."""
+    services = ServiceRef("", cluster or ANY, ANY, region)
+    home = Home(region, account)
+    asked = [right_about(api, services, home) for api in ASSESSMENT]
+    wide = [f"AWS supports only the resource * for {', '.join(api.name for api in ASSESSMENT if api.resource.is_any)}"]
+    gaps = [] if cluster else ["all clusters: pass --cluster to restrict the policy to one"]
+    return Granted(document(asked), (*gaps, *wide))
 
 
 def _guessed(home: Home, named: set[str], account: str | None) -> Iterator[str]:

@@ -25,7 +25,8 @@ class StatusRow(NamedTuple):
     `_strain`; the age is None if no queue is known to be late and one could not be read.
 
     `reason` is the reason for `slo`; `sentence` describes the last decision. `contest`: another writer reverses the
-    changes of the autoscaler (None: no).
+    changes of the autoscaler (None: no). `cost_today_dollars`: of its tasks since midnight UTC, or since the
+    start of the daemon (None: unknown).
     """
 
     key: str
@@ -44,6 +45,7 @@ class StatusRow(NamedTuple):
     sentence: str
     contest: str | None = None
     clearing: str | None = None
+    cost_today_dollars: float | None = None
 
 
 CONTESTED = Rule.CONTESTED.value
@@ -82,6 +84,12 @@ class Statuses:
     def good(self) -> bool:
         return not self.bad
 
+    @property
+    def cost_today_dollars(self) -> float | None:
+        """The sum of the services whose cost is known (None: of no service)."""
+        known = [row.cost_today_dollars for row in self.rows if row.cost_today_dollars is not None]
+        return sum(known) if known else None
+
     def as_json(self) -> dict[str, Any]:
         """Return the services with the fields of `/api/v1/services`. The fields that only a row has, such as `visible`,
         are those of version 0.1 and will be removed.
@@ -89,7 +97,7 @@ class Statuses:
         source = {"source": "aws" if self.url is None else "daemon", "url": self.url}
         both = zip(self.rows, self.services, strict=True)
         known = [row._asdict() | dict(service) | {"slo": row.slo, "reason": row.reason} for row, service in both]
-        return source | {"services": known}
+        return source | {"cost_today_dollars": self.cost_today_dollars, "services": known}
 
 
 def _row(service: Mapping[str, Any]) -> StatusRow:
@@ -112,6 +120,7 @@ def _row(service: Mapping[str, Any]) -> StatusRow:
         acceptable_latency_s=worst.get("acceptable_latency_s"),
         sentence=str(decision.get("sentence") or "not polled yet"),
         clearing=(decision.get("clearing") or {}).get("text"),
+        cost_today_dollars=_dollars(service.get("cost")),
         contest=next((str(each.get("text")) for each in service["notices"] if each.get("kind") == CONTESTED), None),
     )
 
@@ -121,6 +130,12 @@ def _slo(service: Mapping[str, Any]) -> Slo:
     with suppress(KeyError, ValueError):
         return Slo(SloStatus(service["slo"]), str(service["reason"]))
     return Slo(SloStatus.UNKNOWN, "the daemon has a different version; use the command of the daemon's version")
+
+
+def _dollars(cost: Mapping[str, Any] | None) -> float | None:
+    """Return today's dollars. An earlier daemon has no cost."""
+    found = (cost or {}).get("today_dollars")
+    return float(found) if isinstance(found, int | float) else None
 
 
 def _strain(queue: Mapping[str, Any]) -> tuple[bool, bool, float]:

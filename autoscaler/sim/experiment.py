@@ -158,7 +158,7 @@ def run(
         least_billed_s=world.least_billed_s,
         task_concurrency=world.task_concurrency,
     )
-    known = facts(workload, outcome, experiment.latency_s)
+    known = facts(workload, outcome, experiment.latency_s, world.least_billed_s)
     return ScoredRun(task.policy, settings, task.seed, judged, outcome, known)
 
 

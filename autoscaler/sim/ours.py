@@ -43,6 +43,7 @@ from autoscaler.ports import (
     Span,
     Urgency,
 )
+from autoscaler.pricing import TaskSize
 from autoscaler.sim.model import MINUTE_S, AtRisk, Meter, Surface
 
 INTERVAL_S = 10.0
@@ -323,6 +324,9 @@ class _World:
         return ()
 
     async def stop_timeout(self, service: ServiceRef, task_definition: str) -> StopTimeout | Missing:
+        return Missing("the simulated world has no task definitions", "no_data")
+
+    async def task_size(self, service: ServiceRef, task_definition: str) -> TaskSize | Missing:
         return Missing("the simulated world has no task definitions", "no_data")
 
     async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> Revision | None:

@@ -61,6 +61,7 @@ class RunFacts:
     notice, or a policy without notices). `late_by_hour`: late messages by the hour of their arrival. `lost_messages`:
     deleted but not processed. `groundless_scale_outs`: scale-outs while no message was visible and none had arrived in
     the last minute. `polls_per_day`: how often the policy read the counts of SQS or ECS, over the whole run.
+    `task_hours`: the billed task-hours of the whole run.
     """
 
     worst_late_s: float = 0.0
@@ -72,6 +73,7 @@ class RunFacts:
     lost_messages: int = 0
     groundless_scale_outs: int = 0
     polls_per_day: float = 0.0
+    task_hours: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ def waits_s(workload: Workload, outcome: SimulationOutcome) -> Floats:
     return np.where(np.isnan(outcome.received_s), outcome.ended_s, outcome.received_s) - workload.arrivals_s
 
 
-def facts(workload: Workload, outcome: SimulationOutcome, latency_s: float) -> RunFacts:
+def facts(workload: Workload, outcome: SimulationOutcome, latency_s: float, least_billed_s: float = 60.0) -> RunFacts:
     """Return the facts of a run with this latency target."""
     waits = waits_s(workload, outcome)
     late = np.isnan(outcome.received_s) | (waits > latency_s)
@@ -146,6 +148,7 @@ def facts(workload: Workload, outcome: SimulationOutcome, latency_s: float) -> R
         lost_messages=outcome.lost_messages,
         groundless_scale_outs=len(outcome.groundless_s),
         polls_per_day=outcome.polls * DAY_S / outcome.ended_s if outcome.ended_s else 0.0,
+        task_hours=billed_s(outcome, least_billed_s) / HOUR_S,
     )
 
 

@@ -13,6 +13,8 @@ from math import isnan, prod
 from statistics import fmean
 
 from autoscaler.config.values import seconds
+from autoscaler.pricing import dollars
+from autoscaler.sim.monthly import MonthlyCost
 from autoscaler.sim.score import ScoredRun
 
 LATENCY = "acceptable_latency"
@@ -53,6 +55,7 @@ class Tried:
     late_fraction: float
     wait_p95_s: float
     cost_per_work: float
+    task_hours: float = 0.0
 
     @staticmethod
     def of(trial: Trial, runs: Sequence[ScoredRun]) -> Tried:
@@ -62,6 +65,7 @@ class Tried:
             fmean(each.late_fraction for each in scores),
             fmean(each.wait_p95_s for each in scores),
             fmean(each.cost_per_work for each in scores),
+            fmean(run.facts.task_hours for run in runs),
         )
 
 
@@ -92,32 +96,33 @@ def _axis(text: str) -> tuple[str, list[str]]:
     return name.strip(), tried
 
 
-def advice(tried: Sequence[Tried], target_s: float) -> Iterator[str]:
+def advice(tried: Sequence[Tried], target_s: float, monthly: MonthlyCost | None = None) -> Iterator[str]:
     """Yield sentences: the cost of other latency targets, and the cheaper settings whose share of late messages is not
-    higher. The first of `tried` is the baseline.
+    higher. The first of `tried` is the baseline. `monthly` None: no sentence states an amount.
     """
     base, others = tried[0], tried[1:]
     if isnan(base.cost_per_work):
         yield "the load has no messages: all settings are equal"
         return
-    yield f"current settings: {_late(base)}, {base.cost_per_work:.2f} x the cost of the work alone"
+    amount = "" if monthly is None else f", {monthly.text(base.task_hours)} a month"
+    yield f"current settings: {_late(base)}, {base.cost_per_work:.2f} x the cost of the work alone{amount}"
     for other in sorted(others, key=lambda each: each.trial.latency_s):
         if not other.trial.fields and other.trial.latency_s != target_s:
-            yield _other_target(base, other, target_s)
+            yield _other_target(base, other, target_s, monthly)
     same = [each for each in others if each.trial.latency_s == target_s and _better(each, base)]
     if same:
         best = min(same, key=lambda each: each.cost_per_work)
-        gain = _change(best.cost_per_work, base.cost_per_work)
+        gain = _change(best, base, monthly)
         yield f"{best.trial.label(target_s)} {gain}, with no more late messages: {_late(best)}"
     elif any(each.trial.fields for each in others):
         yield "no combination is cheaper than the current settings with no more late messages"
 
 
-def _other_target(base: Tried, other: Tried, target_s: float) -> str:
+def _other_target(base: Tried, other: Tried, target_s: float, monthly: MonthlyCost | None) -> str:
     more_s = other.trial.latency_s - target_s
     direction = "longer" if more_s > 0 else "shorter"
     missed = "" if other.late_fraction <= MET_FRACTION else f"; this target is missed: {_late(other)}"
-    change = _change(other.cost_per_work, base.cost_per_work)
+    change = _change(other, base, monthly)
     return f"a latency target that is {abs(more_s):g} s {direction} {change}{missed}"
 
 
@@ -126,30 +131,39 @@ def _better(one: Tried, other: Tried) -> bool:
     return cheaper and one.late_fraction <= other.late_fraction + NEAR_FRACTION
 
 
-def _change(cost: float, base: float) -> str:
-    ratio = cost / base - 1
+def _change(each: Tried, base: Tried, monthly: MonthlyCost | None) -> str:
+    ratio = each.cost_per_work / base.cost_per_work - 1
     if abs(ratio) < NEAR_RATIO:
         return "costs the same"
-    return f"costs {abs(ratio) * 100:.0f} % {'more' if ratio > 0 else 'less'}"
+    amount = "" if monthly is None else f" ({monthly.text(abs(each.task_hours - base.task_hours))} a month)"
+    return f"costs {abs(ratio) * 100:.0f} % {'more' if ratio > 0 else 'less'}{amount}"
 
 
 def _late(each: Tried) -> str:
     return f"{each.late_fraction * 100:.2f} % late"
 
 
-def table(tried: Sequence[Tried], target_s: float) -> Iterator[str]:
+def table(tried: Sequence[Tried], target_s: float, monthly: MonthlyCost | None = None) -> Iterator[str]:
     """Yield a heading and one aligned line per trial. If some trials are dominated in cost and lateness by another one
-    with the same latency target, the trials that are not dominated are marked.
+    with the same latency target, the trials that are not dominated are marked. `monthly`: with a price, a column has
+    the dollars of a month.
     """
     labels = [each.trial.label(target_s) for each in tried]
     width = max(map(len, labels))
     beaten = [any(_dominates(other, each) for other in tried) for each in tried]
-    yield f"{'':{width}}  late %  p95 wait s  cost / work"
-    for label, each, worse in zip(labels, tried, beaten, strict=True):
-        figures = f"{each.late_fraction * 100:6.2f}  {each.wait_p95_s:10.1f}  {each.cost_per_work:11.2f}"
+    amounts = ["" if monthly is None else _dollars(each, monthly) for each in tried]
+    priced = "    $ / month" if any(amounts) else ""
+    yield f"{'':{width}}  late %  p95 wait s  cost / work{priced}"
+    for label, each, amount, worse in zip(labels, tried, amounts, beaten, strict=True):
+        figures = f"{each.late_fraction * 100:6.2f}  {each.wait_p95_s:10.1f}  {each.cost_per_work:11.2f}{amount}"
         yield f"{label:{width}}  {figures}{' *' if any(beaten) and not worse else ''}"
     if any(beaten):
         yield "* no other combination with the same latency target is as good in both cost and lateness"
+
+
+def _dollars(each: Tried, monthly: MonthlyCost) -> str:
+    amount = monthly.dollars(each.task_hours)
+    return "" if amount is None else f"{dollars(amount).removeprefix('$'):>13}"
 
 
 def _dominates(one: Tried, other: Tried) -> bool:

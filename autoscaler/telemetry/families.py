@@ -33,11 +33,13 @@ class Stability(StrEnum):
     BETA = "beta"
 
 
+SERVICE_LABELS = ("aws_account", "aws_region", "ecs_cluster", "ecs_service")
+"""The labels of every metric of a service."""
+
+
 @dataclass(frozen=True, slots=True)
 class Family(Generic[Source]):
-    """One metric. `unit`: the unit of its samples. A metric of a service has the labels `ecs_cluster` and `ecs_service`
-    before `labels`.
-    """
+    """One metric. `unit`: the unit of its samples. A metric of a service has `SERVICE_LABELS` before `labels`."""
 
     name: str
     help: str

@@ -18,7 +18,7 @@ from prometheus_client import exposition as text
 from prometheus_client.openmetrics import exposition as openmetrics
 
 from autoscaler.ports import Category, ServiceRef
-from autoscaler.telemetry.families import FAMILIES, Family, MetricKind, Source
+from autoscaler.telemetry.families import FAMILIES, SERVICE_LABELS, Family, MetricKind, Source
 from autoscaler.telemetry.http_connections import RefusalReason
 from autoscaler.telemetry.own import OUTCOMES, OWN, Histogram, Snapshot
 from autoscaler.telemetry.pages import GZIP, NAP_S
@@ -144,6 +144,8 @@ class Metrics:
         self._waits = Histogram()
         self._problems = dict.fromkeys(SOURCES, 0)
         self.refusals: Counter[RefusalReason] = Counter()
+        self.region = ""
+        """The daemon's own Region, for services that name none. Empty: unknown."""
 
     def made(self, api: str, category: Category, outcome: str, units: int = 1) -> None:
         """Count a completed request to AWS. An outcome outside the closed set counts as `failed`."""
@@ -191,27 +193,20 @@ class Metrics:
             problems=self._problems.copy(),
             lost_lines=self._lost_lines(),
             refusals=self.refusals.copy(),
+            region=self.region,
         )
 
 
 NOTHING = ServiceTally()
 
 
-def labels_of(services: Iterable[ServiceRef]) -> dict[str, tuple[str, str]]:
-    """Return `ecs_cluster` and `ecs_service` of each key. Equal names in two Regions or accounts would be a duplicate
-    series, and Prometheus would reject the whole page. Then the cluster has a prefix: the Region, and the account of
-    the role.
+def labels_of(service: ServiceRef, home: str) -> dict[str, str]:
+    """Return the labels of a service. `home`: the daemon's own Region (empty: unknown). The daemon's own account is
+    unknown, so `aws_account` is empty without a role; an empty label is none to Prometheus.
     """
-    refs = list(services)
-    used = Counter((ref.cluster, ref.service) for ref in refs)
-    return {ref.key: (_cluster(ref, unique=used[ref.cluster, ref.service] == 1), ref.service) for ref in refs}
-
-
-def _cluster(ref: ServiceRef, *, unique: bool) -> str:
-    if unique:
-        return ref.cluster
-    account = "" if ref.role is None else f"{ref.role.account}/"
-    return f"{account}{ref.region or 'default'}/{ref.cluster}"
+    account = "" if service.role is None else service.role.account
+    values = (account, service.region or home, service.cluster, service.service)
+    return dict(zip(SERVICE_LABELS, values, strict=True))
 
 
 def render(snapshot: Snapshot, form: Form, *, by_gzip: bool = False) -> bytes:
@@ -220,12 +215,8 @@ def render(snapshot: Snapshot, form: Form, *, by_gzip: bool = False) -> bytes:
 
 
 def _lines(snapshot: Snapshot, form: Form) -> Iterator[str]:
-    names = labels_of([status.service for status, _ in snapshot.services])
     views = [
-        (
-            labels_text(zip(("ecs_cluster", "ecs_service"), names[status.service.key], strict=True)),
-            ScrapeView(status, tally, snapshot.now),
-        )
+        (labels_text(labels_of(status.service, snapshot.region).items()), ScrapeView(status, tally, snapshot.now))
         for status, tally in snapshot.services
     ]
     for family in FAMILIES:

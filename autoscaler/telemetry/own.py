@@ -70,6 +70,7 @@ class Snapshot:
     problems: Mapping[str, int]
     lost_lines: int
     refusals: Counter[RefusalReason]
+    region: str
 
 
 def requests(snapshot: Snapshot) -> Samples:

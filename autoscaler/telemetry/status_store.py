@@ -22,6 +22,7 @@ from autoscaler.core.policy import Mode, Policy
 from autoscaler.core.slo import A_MESSAGE, expected_wait_s
 from autoscaler.ports import Poll, ServiceRef
 from autoscaler.telemetry.account import LogEvent, PollFault, faults_of, is_served, read_at, signals_of
+from autoscaler.telemetry.cost import CostToday
 from autoscaler.telemetry.past import StatusHistory, sample_of
 
 MOST_DECISIONS = 50
@@ -55,7 +56,8 @@ class ServiceStatus:
     """The status of one service. `at` and `wall`: when its newest poll was recorded; before the first one, its start.
 
     `settings`: the configured settings with their sources. `activate`: how to make the service active (None: unknown).
-    `read_at`: the instant of the newest reading of each signal, also while new reads fail.
+    `read_at`: the instant of the newest reading of each signal, also while new reads fail. `today`: the cost (None:
+    there was no poll yet).
     """
 
     service: ServiceRef
@@ -68,6 +70,7 @@ class ServiceStatus:
     silent_after_s: float | None = None
     activate: str | None = None
     read_at: Mapping[str, Instant] = field(default_factory=lambda: MappingProxyType({}))
+    today: CostToday | None = None
 
     @property
     def state(self) -> ServiceState:
@@ -107,6 +110,7 @@ class ServiceStatus:
             poll=poll,
             faults=faults_of(poll),
             read_at=MappingProxyType(known | read_at(poll)),
+            today=(self.today or CostToday(wall)).after(self.poll, at - self.at, wall),
         )
 
 

@@ -9,6 +9,7 @@ from autoscaler.core.model import Backlog, Instant, QueueReading
 from autoscaler.core.policy import Policy
 from autoscaler.core.slo import expected_wait_s
 from autoscaler.telemetry.account import account_of, notice_of
+from autoscaler.telemetry.cost import cost_of
 from autoscaler.telemetry.logs import utc
 from autoscaler.telemetry.pages import paced
 from autoscaler.telemetry.status_store import (
@@ -79,6 +80,7 @@ def _service(status: ServiceStatus, now: Instant, silent: Container[str]) -> dic
         "tasks": _tasks(status),
         "queues": _queues(status),
         **_expected(status),
+        "cost": cost_of(status.poll, status.today),
         "decision": _brief(status),
     }
 

@@ -83,6 +83,10 @@ async def test_a_late_answer_of_zero_does_not_switch_the_service_off(aws: Aws, d
     one.ecs.shown = old
     for _ in range(3):
         await one.poll()
+    assert [poll.outcome for poll in one.queue.polls[-3:]] == ["accepted", "stale", "stale"]
+    assert one.ecs.desired == 3
+    one.ecs.shown = None
+    await one.poll()
     decision = one.queue.polls[-1].decision
     assert decision is not None
     assert decision.rule is not Rule.SWITCHED_OFF

@@ -123,7 +123,7 @@ class _Only:
     def __init__(self, fleets: Any, rest: FakePorts) -> None:
         self.read, self.scale_to = fleets.read, fleets.scale_to
         self.protected, self.conflicting_scalers = rest.protected, rest.conflicting_scalers
-        self.stop_timeout = rest.stop_timeout
+        self.stop_timeout, self.task_size = rest.stop_timeout, rest.task_size
 
 
 @pytest.mark.parametrize("proves", [True, False])
@@ -206,7 +206,9 @@ async def test_a_proven_stale_answer_is_missing_for_minutes_and_then_used(
     assert "older state of service orders" in (one.queue.polls[-1].failure or "")
     for _ in range(95):
         await one.poll()
-    assert one.queue.polls[-1].decision is not None, "a wrong time of AWS does not stop the service for ever"
+    used = [poll for poll in one.queue.polls[-95:] if poll.decision is not None]
+    assert used, "a wrong time of AWS does not stop the service for ever"
+    assert one.queue.polls[-1].outcome == "stale", "after its next write, the old answer is proven to be stale again"
 
 
 @pytest.mark.parametrize("proves", [True, False])

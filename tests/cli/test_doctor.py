@@ -21,7 +21,7 @@ from autoscaler.aws.operator import OPERATOR_CALLS
 from autoscaler.cli import main
 from autoscaler.config import load
 from autoscaler.operating.doctor.plan import ENDPOINTS, endpoints
-from tests.aws.double import HANG, AwsDouble, fault, ok, refused
+from tests.aws.double import HANG, AwsDouble, AwsReply, fault, ok, refused
 from tests.cli.spoken import Ended, autoscaler
 from tests.cli.test_explain import poll
 from tests.cli.test_status import listed
@@ -122,7 +122,8 @@ async def test_the_simulation_is_for_the_role_of_the_session_and_for_that_one_se
 
 async def test_every_permission_of_a_named_role_is_simulated() -> None:
     async with healthy() as double:
-        code, _ = await findings_of(double, "--role", ROLE, AUTOSCALER_WORKERS="self_protecting")
+        price = {"AUTOSCALER_TASK_PRICE": "0.05"}
+        code, _ = await findings_of(double, "--role", ROLE, AUTOSCALER_WORKERS="self_protecting", **price)
         requested = {request.body["ActionNames.member.1"] for request in double.requests("SimulatePrincipalPolicy")}
     assert code == 0
     assert requested == USUAL_CALLS
@@ -304,9 +305,10 @@ async def test_the_assumption_about_workers_is_reported_with_the_stop_timeout() 
         assert "treated as unsafe" in findings["workers"]["text"]
         assert "workers=self_protecting" in findings["workers"]["remedy"]
         before = len(double.requests("DescribeTaskDefinition"))
-        _, findings = await findings_of(double, AUTOSCALER_WORKERS="draining", AUTOSCALER_PROCESSING_TIME="91s")
+        set_too = {"AUTOSCALER_WORKERS": "draining", "AUTOSCALER_TASK_PRICE": "0.05"}
+        _, findings = await findings_of(double, AUTOSCALER_PROCESSING_TIME="91s", **set_too)
         assert "workers" not in findings
-        assert len(double.requests("DescribeTaskDefinition")) == before, "it is not read if `workers` is set"
+        assert len(double.requests("DescribeTaskDefinition")) == before, "both are set, so it is not read"
 
 
 async def test_a_stop_timeout_without_the_permission_to_read_it_is_a_note() -> None:
@@ -558,3 +560,32 @@ async def test_a_cluster_that_cannot_be_read_is_a_finding() -> None:
         _, found = await findings_of(double, AUTOSCALER_DISCOVER_CLUSTERS="prod", AUTOSCALER_CONFIG_FILE="")
     assert "ecs:ListServices" in found["cluster prod"]["text"] + found["cluster prod"]["remedy"]
     assert found["service"]["level"] == "good", "the other checks are made"
+
+
+def sized(**fields: Any) -> AwsReply:
+    containers = [{"name": "app", "essential": True}]
+    return ok({"taskDefinition": {"containerDefinitions": containers, "cpu": "512", "memory": "1024", **fields}})
+
+
+async def test_the_price_of_a_task_and_the_cost_of_a_month_are_stated() -> None:
+    async with healthy() as double:
+        double.on("DescribeServices", service(launchType="FARGATE", desiredCount=4, runningCount=4))
+        double.on("DescribeTaskDefinition", sized())
+        code, findings = await findings_of(double)
+        assert (code, findings["cost"]["level"]) == (0, "good")
+        assert findings["cost"]["text"].startswith(
+            "$0.02469 per task and hour (0.5 vCPU, 1 GB, Fargate x86 in eu-west-1"
+        )
+        assert findings["cost"]["text"].endswith(": 4 tasks cost $71.09 a month")
+        _, findings = await findings_of(double, AUTOSCALER_TASK_PRICE="0.1")
+        assert findings["cost"]["text"] == "$0.1 per task and hour (the setting task_price): 4 tasks cost $288 a month"
+
+
+async def test_without_a_price_there_is_a_note_and_no_finding() -> None:
+    async with healthy() as double:
+        double.on("DescribeServices", service(launchType="EC2"))
+        double.on("DescribeTaskDefinition", fault("AccessDeniedException"))
+        code, findings = await findings_of(double)
+        assert (code, findings["cost"]["level"]) == (0, "note")
+        assert "ecs:DescribeTaskDefinition" in findings["cost"]["text"]
+        assert findings["cost"]["remedy"] == "set task_price to the dollars that one task costs per hour"

@@ -29,3 +29,22 @@ def test_invalid_settings_and_an_invalid_account_exit_with_2() -> None:
     result = CliRunner().invoke(main, ["iam-policy", "--account", "12345"], env=LEAST)
     assert result.exit_code == 2
     assert "twelve digits" in result.stderr
+
+
+def test_the_policy_of_assess_needs_no_settings_and_only_reads_one_cluster() -> None:
+    command = ["iam-policy", "--for", "assess", "--cluster", "prod", "--account", ACCOUNT]
+    result = CliRunner().invoke(main, command, env={"AWS_REGION": "eu-west-1"})
+    assert result.exit_code == 0
+    statements = json.loads(result.stdout)["Statement"]
+    actions = [action for each in statements for action in each["Action"]]
+    assert sorted(actions) == [
+        "cloudwatch:GetMetricData", "ecs:DescribeServices", "ecs:DescribeTaskDefinition", "ecs:ListServices",
+    ]  # fmt: skip
+    cluster = f"arn:aws:ecs:eu-west-1:{ACCOUNT}:cluster/prod"
+    by_action = {each["Action"][0]: each for each in statements}
+    assert by_action["ecs:DescribeServices"]["Resource"] == [f"arn:aws:ecs:eu-west-1:{ACCOUNT}:service/prod/*"]
+    assert by_action["ecs:ListServices"]["Condition"] == {"ArnEquals": {"ecs:cluster": cluster}}
+    anywhere = CliRunner().invoke(main, ["iam-policy", "--for", "assess"], env={})
+    assert "pass --cluster to restrict" in anywhere.stderr
+    wrong = CliRunner().invoke(main, ["iam-policy", "--cluster", "prod"], env=LEAST)
+    assert wrong.exit_code == 2

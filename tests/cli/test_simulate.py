@@ -25,7 +25,7 @@ FIELDS = [
     "policy", "settings", "seed", "jobs", "late_fraction", "wait_p50_s", "wait_p95_s", "wait_p99_s", "cost_per_work",
     "cost_per_oracle", "lost_work_fraction", "reversals_per_day", "launches_per_day", "theta_u", "theta_o", "tau_u",
     "tau_o", "worst_late_s", "peak_tasks", "at_risk_s", "first_at_risk_s", "late_by_hour", "dead_letters",
-    "lost_messages", "groundless_scale_outs", "polls_per_day",
+    "lost_messages", "groundless_scale_outs", "polls_per_day", "task_hours", "dollars_per_month",
 ]  # fmt: skip
 """The fields of a result, in their stable order."""
 
@@ -79,7 +79,7 @@ def test_json_is_a_flag_and_a_file_after_it_is_still_accepted_with_a_note() -> N
 
 def test_with_json_stdout_is_only_json_in_the_stable_format() -> None:
     result = json_of("--policy", "ours,keda:10,clairvoyant", "--seeds", "2")
-    assert list(result) == ["trace", "world", "results"]
+    assert list(result) == ["trace", "world", "results", "task_price", "saving"]
     assert result["trace"] == "load.csv"
     assert [list(one) for one in result["results"]] == [FIELDS] * 6
     assert [(one["policy"], one["seed"]) for one in result["results"]] == [
@@ -161,10 +161,11 @@ def test_a_sweep_is_printed_as_a_table_with_advice() -> None:
 
 def test_a_sweep_is_added_to_the_json() -> None:
     result = json_of("--policy", "ours", "--sweep", "acceptable_latency=30s|60s|120s")
-    assert list(result) == ["trace", "world", "results", "sweep"]
+    assert list(result) == ["trace", "world", "results", "task_price", "saving", "sweep"]
     assert [one["acceptable_latency_s"] for one in result["sweep"]] == [60.0, 30.0, 120.0]
     assert list(result["sweep"][0]) == [
-        "settings", "acceptable_latency_s", "late_fraction", "wait_p95_s", "cost_per_work",
+        "settings", "acceptable_latency_s", "late_fraction", "wait_p95_s", "cost_per_work", "task_hours",
+        "dollars_per_month",
     ]  # fmt: skip
     assert result["sweep"][0]["cost_per_work"] == result["results"][0]["cost_per_work"]
 
@@ -406,3 +407,47 @@ async def test_a_pipe_gets_no_progress_and_no_colours() -> None:
     ended = await autoscaler("simulate", "--trace", "load.csv", "--policy", "ours")
     assert (ended.code, ended.err) == (0, "")
     assert b"\x1b" not in ended.out
+
+
+def test_the_price_is_given_assumed_or_missing_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def price(*options: str) -> dict[str, Any]:
+        return dict(json_of("--policy", "static:1", *options)["task_price"])
+
+    assert price("--task-price", "$0.25") == {
+        "dollars_per_task_hour": 0.25, "basis": "--task-price", "excluded": [], "as_of": None, "source": None,
+    }  # fmt: skip
+    assumed = price()
+    assert assumed["dollars_per_task_hour"] == pytest.approx(0.04048 + 2 * 0.004445)
+    assert assumed["basis"].startswith("assumed: 1 vCPU, 2 GB, Fargate x86 in us-east-1, list price of ")
+    small = price("--task-size", "0.25:0.5:arm", "--region", "eu-west-1")
+    assert small["dollars_per_task_hour"] == pytest.approx(0.25 * 0.03238 + 0.5 * 0.00356)
+    assert small["basis"].startswith("0.25 vCPU, 0.5 GB, Fargate Arm in eu-west-1")
+    assert "Fargate Spot x86" in price("--task-size", "1:2:spot")["basis"]
+    monkeypatch.setenv("AWS_REGION", "xx-new-1")
+    missing = price()
+    assert missing["dollars_per_task_hour"] is None
+    assert missing["basis"] == (
+        "this version has no list price of Fargate x86 in xx-new-1; "
+        "pass --task-price with the dollars that one task costs per hour"
+    )
+    monkeypatch.setenv("AUTOSCALER_TASK_PRICE", "0.5")
+    assert price()["dollars_per_task_hour"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "remedy"),
+    [
+        ("--task-price", "0", "is not a price above 0, such as 0.05"),
+        ("--task-price", "nan", "is not a price above 0"),
+        ("--task-price", "inf", "is not a price above 0"),
+        ("--task-price", "cheap", "is not a price above 0"),
+        ("--task-size", "1", "is not a task size, such as 0.5:1"),
+        ("--task-size", "0:1", "is not a task size"),
+        ("--task-size", "1:2:risc", "is not a task size"),
+        ("--region", "Ireland", "is not a Region, such as eu-west-1"),
+    ],
+)
+def test_a_wrong_price_size_or_region_is_refused(option: str, value: str, remedy: str) -> None:
+    result = simulate("--policy", "static:1", option, value)
+    assert result.exit_code == 2
+    assert remedy in result.stderr

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.cli import main
+from autoscaler.cli.status import _spent
 from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, TimedCount
 from autoscaler.core.model import Backlog, Missing
 from autoscaler.operating.status import GOOD, Statuses
@@ -296,3 +297,20 @@ async def test_on_a_terminal_the_sentence_is_wrapped_and_no_color_is_respected()
     assert "all latency targets met" in plain
     assert max(map(len, plain.splitlines())) <= 100
     assert len(plain.splitlines()) > 3
+
+
+async def test_the_cost_of_today_is_in_the_json_and_in_the_first_line_on_a_terminal() -> None:
+    answer = listed(poll())
+    answer["services"][0]["cost"] = {"today_dollars": 12.5}
+    answer["services"].append(answer["services"][0] | {"key": "bills", "cost": {"today_dollars": None}})
+    async with fake_daemon(200, answer) as (url, _):
+        ended = await autoscaler("status", "--json", "--url", url)
+    output = json.loads(ended.out)
+    assert output["cost_today_dollars"] == 12.5
+    assert [each["cost_today_dollars"] for each in output["services"]] == [12.5, None]
+    found = Statuses.of(answer["services"], "http://daemon")
+    assert _spent(found) == ", tasks today $12.50 (1 of 2 services)"
+    assert _spent(Statuses.of(answer["services"][:1], "http://daemon")) == ", tasks today $12.50"
+    assert _spent(Statuses.of(answer["services"], None)) == ""  # AWS was read once: nothing is known about today
+    del answer["services"][0]["cost"]
+    assert Statuses.of(answer["services"][:1], "http://daemon").cost_today_dollars is None  # an earlier daemon

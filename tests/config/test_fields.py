@@ -36,7 +36,7 @@ from autoscaler.core.policy import (
 
 PLACE = {"cluster", "service", "region", "role_arn", "external_id"}
 PAIRS: list[tuple[Any, type[Group], set[str], set[str]]] = [
-    (Policy, PolicyFields, {"name"}, {*PLACE, "schedules", "queue_minutes"}),
+    (Policy, PolicyFields, {"name"}, {*PLACE, "schedules", "queue_minutes", "task_price"}),
     (ServiceConfig, ServiceFields, {"ref", "policy", "chosen", "mode_setting"}, PLACE),
     (Direction, ScaleOutFields, set(), set()),
     (ScaleIn, ScaleInFields, set(), set()),

@@ -39,7 +39,7 @@ WHOLES = [
     "FLEET_CAP_PERCENT",
     "HTTP_PORT",
 ]
-NUMBERS = ["BACKLOG_PER_TASK", "CPU_TARGET_PERCENT", "MEMORY_TARGET_PERCENT", "TOLERANCE"]
+NUMBERS = ["TASK_PRICE", "BACKLOG_PER_TASK", "CPU_TARGET_PERCENT", "MEMORY_TARGET_PERCENT", "TOLERANCE"]
 CHOICES = [
     "WORKERS",
     "SCALE_OUT__SELECT",
@@ -119,6 +119,9 @@ def test_a_mistyped_choice_gets_a_suggestion() -> None:
         ("SERVICE", "two words"),
         ("SERVICE", "s" * 256),
         ("HTTP_HOST", "http://localhost"),
+        ("TASK_PRICE", "0"),
+        ("TASK_PRICE", "1000001"),
+        ("TASK_PRICE", "$0.05"),
         ("SCALE_IN__LIMITS", "4 per minute"),
         ("SCALE_IN__LIMITS", "[{"),
         ("SCALE_IN__LIMITS", "[" * 100_000),
@@ -292,3 +295,10 @@ def test_all_problems_are_reported_together() -> None:
 
 def test_the_key_of_a_flat_service_is_its_simplified_name() -> None:
     assert only(load(flat(SERVICE="Image-Resize_2"))).ref.key == "image-resize_2"
+
+
+def test_the_price_of_a_task_is_a_value_of_the_service_and_not_of_its_policy() -> None:
+    [service] = load(flat(TASK_PRICE="0.0494")).services
+    assert service.task_price == 0.0494
+    assert not hasattr(service.policy, "task_price")
+    assert load(flat()).services[0].task_price is None

@@ -36,6 +36,7 @@ from autoscaler.ports import (
     ServiceRef,
     Urgency,
 )
+from autoscaler.pricing import TaskSize
 from autoscaler.sources.prometheus import PrometheusQuery
 from tests.virtual import run_virtually
 
@@ -78,7 +79,10 @@ class FakePorts:
     queue_depths: dict[str, tuple[int, int]] = field(default_factory=dict)
     deploying_since: float | None = None
     definitions: tuple[str, ...] = ()
+    providers: tuple[tuple[str, float], ...] = ()
     stop_timeouts: dict[str, StopTimeout | Missing] = field(default_factory=dict)
+    sizes: dict[str, TaskSize | Missing] = field(default_factory=dict)
+    size_reads: list[tuple[float, str]] = field(default_factory=list)
     definition_reads: list[tuple[float, str]] = field(default_factory=list)
     _shown: int | None = None
 
@@ -120,6 +124,10 @@ class FakePorts:
         self.definition_reads.append((now(), task_definition))
         return self.stop_timeouts.get(task_definition, Missing("not allowed", "denied"))
 
+    async def task_size(self, service: ServiceRef, task_definition: str) -> TaskSize | Missing:
+        self.size_reads.append((now(), task_definition))
+        return self.sizes.get(task_definition, Missing("not allowed", "denied"))
+
     async def read(self, service: ServiceRef, urgency: Urgency = Urgency.ROUTINE) -> Fleet | Missing:
         if self.service_missing is not None:
             return self.service_missing
@@ -130,7 +138,14 @@ class FakePorts:
         running = self.desired if self.running is None else self.running
         rolling = None if self.deploying_since is None else Deployment(self.deploying_since)
         return Fleet(
-            shown, running, 0, now(), deployment=rolling, pause_tag=self.pause_tag, task_definitions=self.definitions
+            shown,
+            running,
+            0,
+            now(),
+            deployment=rolling,
+            pause_tag=self.pause_tag,
+            task_definitions=self.definitions,
+            providers=self.providers,
         )
 
     async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> Revision | None:

@@ -150,9 +150,9 @@ def s15_busy_tasks_stay_while_cloudwatch_contradicts_sqs(world: World, decision:
         if seen.knowledge is not None:
             each_s = seen.knowledge.slow_s / seen.knowledge.concurrency.value
         busy = max(1, ceil(unseen.deleted * each_s / 60))
-        if seen.knowledge is not None and seen.knowledge.bottleneck is not None:
-            busy = min(busy, ceil(seen.knowledge.bottleneck))
-        assert decision.target >= min(seen.fleet.desired, busy)
+        if seen.knowledge is not None and seen.knowledge.useful is not None:
+            busy = min(busy, ceil(seen.knowledge.useful))
+        assert decision.target >= min(seen.fleet.desired, busy, policy.max_tasks), "a count above max_tasks is lowered"
 
 
 def no_scale_in_before_every_queue_has_had_a_receive(world: World, decision: Decision) -> None:

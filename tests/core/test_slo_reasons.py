@@ -141,6 +141,13 @@ def test_what_more_tasks_would_not_remove_comes_first(rule: Rule) -> None:
     assert limited(9, 8, rule, max_tasks=8) == words
 
 
+def test_a_processing_time_that_was_learned_once_is_no_guess() -> None:
+    learned = replace(known((50.0, 600.0)), processing_s=Estimate(5.0, 0.5))
+    observation = seen(learned, 600, 5)
+    _, decision = decided(policy(), observation)
+    assert "raise max_tasks" in (at_risk(policy(max_tasks=5), observation, replace(decision, target=5)) or "")
+
+
 def test_a_number_that_follows_from_a_guess_is_not_stated() -> None:
     guessed = replace(known((50.0, 600.0)), processing_s=Estimate(5.0))
     observation = seen(guessed, 600, 5)

@@ -26,9 +26,8 @@ its series end.
 OF_A_SERVICE = """
 ## Metrics of a service
 
-Each metric also has the labels `ecs_cluster` and `ecs_service`. If several services have the same cluster and service
-name, `ecs_cluster` has a prefix: the Region (`eu-west-1/prod`; `default/prod` if no Region is set) or, for services
-with a role, the account and the Region.
+Each metric also has the labels `aws_account`, `aws_region`, `ecs_cluster` and `ecs_service`. `aws_account` is empty for
+services in the account of the daemon, which have no role.
 
 """
 

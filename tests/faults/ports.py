@@ -27,6 +27,7 @@ from autoscaler.ports import (
     Span,
     Urgency,
 )
+from autoscaler.pricing import TaskSize
 from tests.fakeaws.world.queues import FakeCounts
 from tests.faults.auditor import Auditor
 from tests.faults.plan import EVERY, ActiveFaults, DrawnFault
@@ -269,6 +270,9 @@ class PortsOfOne:
 
     async def stop_timeout(self, service: ServiceRef, task_definition: str) -> StopTimeout | Missing:
         return Missing("not allowed", "denied")
+
+    async def task_size(self, service: ServiceRef, task_definition: str) -> TaskSize | Missing:
+        return Missing("the simulated Region has no task definitions", "no_data")
 
     async def tags(self, cluster: str, place: Place) -> Mapping[str, Mapping[str, str]]:
         """Return the tags of the services that are discovered; `ListServices` has the lowest priority."""

@@ -189,13 +189,15 @@ ARGUMENTS = st.tuples(st.sampled_from(COMMANDS), st.lists(arguments, max_size=8)
 
 
 def parse_arguments(given: tuple[str, list[str]]) -> None:
-    name, arguments = given
+    """Any bytes can be an argument. Python decodes those that are no UTF-8 to single low surrogates."""
+    name, texts = given
+    arguments = [text.encode(errors="surrogatepass").decode(errors="surrogateescape") for text in texts]
     with (
         redirect_stdout(io.StringIO()),
         redirect_stderr(io.StringIO()),
         suppress(click.ClickException, click.exceptions.Exit, click.Abort),
     ):
-        main.commands[name].make_context(name, list(arguments))
+        main.commands[name].make_context(name, arguments)
 
 
 SITUATION = (

@@ -9,7 +9,14 @@ SELECTED = re.compile(r'([a-z_]+)\s*(?:=~|!~|!=|=)\s*"')
 GROUPED = re.compile(r"\b(?:by|without|ignoring|on)\s*\(([a-z_, ]*)\)")
 NAMED = re.compile(r"\{\{\s*(?:\$labels\.)?([a-z_]+)\s*\}\}")
 
-VARIABLES = {"$__rate_interval": "10s", "$__range": "1h", "$cluster": ".*", "$service": ".*", "$instance": ".*"}
+VARIABLES = {
+    "$__rate_interval": "10s",
+    "$__range": "1h",
+    "$region": ".*",
+    "$cluster": ".*",
+    "$service": ".*",
+    "$instance": ".*",
+}
 
 
 def metrics_in(expr: str) -> set[str]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from autoscaler.core.model import Rule
 from autoscaler.monitoring import DAEMON, FLEET, SERVICE, files
 from autoscaler.monitoring.grafana import COLUMNS, Dashboard, Panel, Section, Shape, as_grafana
-from autoscaler.telemetry.families import FAMILIES, Family, MetricKind
+from autoscaler.telemetry.families import FAMILIES, SERVICE_LABELS, Family, MetricKind
 from autoscaler.telemetry.own import OWN
 from autoscaler.telemetry.tally import NO_RULE
 from tests.monitoring.queries import NAMED, filled, labels_in, metrics_in
@@ -33,7 +33,7 @@ def served() -> dict[str, set[str]]:
     names: dict[str, set[str]] = {name: set() for name in PROCESS_METRICS}
     every: tuple[Family[Any], ...] = (*FAMILIES, *OWN)
     for family in every:
-        own = {"ecs_cluster", "ecs_service"} if family in FAMILIES else set()
+        own = set(SERVICE_LABELS) if family in FAMILIES else set()
         parts = ("_bucket", "_sum", "_count") if family.kind is MetricKind.HISTOGRAM else ("",)
         names |= {family.name + part: own | set(family.labels) for part in parts}
     return names

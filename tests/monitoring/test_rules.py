@@ -18,6 +18,7 @@ from autoscaler.monitoring import files
 from autoscaler.monitoring.alarms import Stack, alarms, queue_alarm, threshold_s
 from autoscaler.monitoring.files import as_yaml
 from autoscaler.monitoring.rules import ALERTS, GROUPS, RECORDINGS, RUNBOOK
+from autoscaler.telemetry.families import SERVICE_LABELS
 from tests.monitoring.queries import NAMED, labels_in, metrics_in
 from tests.monitoring.test_dashboards import SCRAPE_LABELS, served
 
@@ -54,14 +55,14 @@ def cases() -> list[tuple[str, bool]]:
 
 
 def test_every_name_in_a_rule_exists() -> None:
-    names = served() | {recording.record: {"ecs_cluster", "ecs_service"} for recording in RECORDINGS}
+    names = served() | {recording.record: set(SERVICE_LABELS) for recording in RECORDINGS}
     for expr in [each.expr for each in (*RECORDINGS, *ALERTS)]:
         assert metrics_in(expr) <= names.keys(), expr
         assert labels_in(expr) <= SCRAPE_LABELS.union(*(names[name] for name in metrics_in(expr))), expr
 
 
 def test_the_text_of_an_alert_uses_only_labels_of_its_series() -> None:
-    names = served() | {recording.record: {"ecs_cluster", "ecs_service"} for recording in RECORDINGS}
+    names = served() | {recording.record: set(SERVICE_LABELS) for recording in RECORDINGS}
     for alert in ALERTS:
         known = SCRAPE_LABELS.union(*(names[name] for name in metrics_in(alert.expr)))
         assert set(NAMED.findall(alert.summary + alert.description)) <= known, alert.name

@@ -15,12 +15,16 @@ LEAST = {
     "AUTOSCALER_MODE": "active",
 }
 USUAL_CALLS = {api.name for api in CALLS} - {"sts:AssumeRole", "ecs:ListServices", "ecs:DescribeTaskDefinition"}
-"""The calls if all services are in the daemon's account, discovery is off, and `workers` is set."""
+"""The calls if all services are in the daemon's account, discovery is off, and `workers` and `task_price` are set."""
 
 QUEUE_CALLS = [api.name for api in CALLS if api.resource is ResourceForm.QUEUE]
 """The calls about a queue, in the order of the table."""
 
-EVERYTHING = LEAST | {"AUTOSCALER_WORKERS": "self_protecting", "AUTOSCALER_CPU_TARGET_PERCENT": "60"}
+EVERYTHING = LEAST | {
+    "AUTOSCALER_WORKERS": "self_protecting",
+    "AUTOSCALER_CPU_TARGET_PERCENT": "60",
+    "AUTOSCALER_TASK_PRICE": "0.05",
+}
 
 
 def config(**settings: str) -> Config:

@@ -67,9 +67,10 @@ def test_a_role_is_granted_its_own_calls_and_the_daemon_only_assumes_the_role() 
 
 
 def discovering(folder: Path, profiles: str = "", defaults: str = "", clusters: str = '"a", "b"') -> Config:
-    """Load settings that discover services in these clusters. `profiles`: the tables of the profiles."""
+    """Load settings that discover services in these clusters, with a price. `profiles`: the tables of the profiles."""
     path = folder / "settings.toml"
-    path.write_text(f"discover_clusters = [{clusters}]\n[defaults]\n{defaults}\n{profiles}\n", encoding="utf-8")
+    shared = f"[defaults]\ntask_price = 0.05\n{defaults}"
+    path.write_text(f"discover_clusters = [{clusters}]\n{shared}\n{profiles}\n", encoding="utf-8")
     return load({"AUTOSCALER_CONFIG_FILE": str(path)})
 
 
@@ -174,7 +175,7 @@ def test_every_purpose_is_a_statement_and_the_statements_have_the_order_of_the_p
 
 
 def test_the_rights_of_a_service_are_in_the_order_of_the_policy_and_each_once() -> None:
-    of = config(queues="a,b", cpu_target_percent="60", workers="self_protecting")
+    of = config(queues="a,b", cpu_target_percent="60", workers="self_protecting", task_price="0.05")
     names = [right.api.name for right in rights_of(of.services[0], Home("eu-west-1", ACCOUNT))]
     ends = len(QUEUE_CALLS), 2 * len(QUEUE_CALLS)
     assert set(names[: ends[0]]) == set(names[ends[0] : ends[1]]) == set(QUEUE_CALLS)
@@ -271,11 +272,11 @@ def test_the_deployed_policy_allows_the_same_calls() -> None:
     assert set().union(*map(pairs, ours)) == pairs(json.loads(filled_in("iam-policy.json")))
 
 
-def test_the_task_definition_is_read_only_if_workers_is_not_set() -> None:
-    permissions = {
-        kind: actions(policy(config(workers=kind))) for kind in ("none", "draining", "self_protecting", "unsafe")
-    }
+def test_the_task_definition_is_read_only_if_workers_or_the_price_is_not_set() -> None:
+    kinds = ("none", "draining", "self_protecting", "unsafe")
+    permissions = {kind: actions(policy(config(workers=kind, task_price="0.05"))) for kind in kinds}
     assert [kind for kind, has in permissions.items() if "ecs:DescribeTaskDefinition" in has] == ["none"]
+    assert all("ecs:DescribeTaskDefinition" in actions(policy(config(workers=kind))) for kind in kinds)
     [reads] = [one for one in policy(config())["Statement"] if "ecs:DescribeTaskDefinition" in one["Action"]]
     assert reads["Resource"] == ["*"]
     assert "Condition" not in reads, "a task definition is in no cluster, so the condition would never match"

@@ -95,15 +95,19 @@ def _stats(panel: Panel, curves: list[Curve]) -> Iterator[str]:
         yield f'<div style="color:{colour_of(value, panel)}">{label}<b>{escape(text)}</b></div>'
 
 
+TABLE_LABELS = ("aws_region", "ecs_cluster", "ecs_service")
+
+
 def table(panel: Panel, answers: list[list[Any]]) -> str:
     """Draw a table with one row for each service."""
-    rows: dict[tuple[str, str], dict[str, float]] = {}
+    rows: dict[tuple[str, str, str], dict[str, float]] = {}
     for query, answer in zip(panel.queries, answers, strict=True):
         for series in answer:
-            names = series["metric"]["ecs_cluster"], series["metric"]["ecs_service"]
+            region, cluster, service = (series["metric"].get(label, "") for label in TABLE_LABELS)
+            names = region, cluster, service
             rows.setdefault(names, {})[query.column] = float(series["value"][1])
     columns = [query.column for query in panel.queries]
-    head = "".join(f"<th>{column}</th>" for column in ("cluster", "service", *columns))
+    head = "".join(f"<th>{column}</th>" for column in ("region", "cluster", "service", *columns))
     body = "".join(
         f"<tr>{''.join(f'<td>{escape(name)}</td>' for name in names)}{''.join(_cells(panel, columns, row))}</tr>"
         for names, row in rows.items()

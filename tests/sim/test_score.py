@@ -158,6 +158,7 @@ def test_facts_are_the_worst_wait_the_peak_the_notices_and_the_late_messages_of_
         dead_letters=2,
         groundless_scale_outs=1,
         polls_per_day=8640.0,
+        task_hours=billed_s(risky) / 3600,
     )
     assert facts(workload, made, 45.0).at_risk_s is None
     assert facts(workload, dataclasses.replace(made, at_risk=()), 45.0).at_risk_s == 0.0

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from autoscaler.pricing import NoPrice, configured
+from autoscaler.sim.monthly import MonthlyCost
 from autoscaler.sim.tuning import MOST_TRIALS, Trial, Tried, advice, combinations, table
 from tests.about import about
 from tests.sim.report.made import scored
@@ -200,3 +203,15 @@ def test_the_table_is_aligned_and_marks_trials_that_no_other_at_the_same_latency
 def test_equal_trials_do_not_beat_each_other_and_without_a_beaten_trial_there_are_no_marks() -> None:
     lines = list(table([CURRENT, with_setting(0.002, 2.0), with_latency(300, 0.0, 1.0)], TARGET_S))
     assert not [line for line in lines if "*" in line]
+
+
+def test_with_a_price_the_table_and_the_advice_have_the_dollars_of_a_month() -> None:
+    monthly = MonthlyCost(3600.0, configured(0.01))
+    base = replace(CURRENT, task_hours=2.0)
+    longer = replace(with_latency(120.0, 0.002, 1.0), task_hours=1.0)
+    assert [line.split()[-1] for line in table([base, longer], TARGET_S, monthly)] == ["month", "14.40", "7.20"]
+    found = list(advice([base, longer], TARGET_S, monthly))
+    assert found[0].endswith("2.00 x the cost of the work alone, 1,440 task-hours ($14.40) a month")
+    assert found[1] == ("a latency target that is 60 s longer costs 50 % less (720 task-hours ($7.20) a month)")
+    unknown = MonthlyCost(3600.0, NoPrice("no list price"))
+    assert "$" not in "\n".join([*table([base, longer], TARGET_S, unknown), *advice([base, longer], TARGET_S, unknown)])

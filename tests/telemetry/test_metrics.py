@@ -18,7 +18,8 @@ from autoscaler.core.policy import Direction, MetricPolicy, Mode, Pause, QueuePo
 from autoscaler.errors import Unreadable
 from autoscaler.ports import Category, Poll, Role, ServiceRef
 from autoscaler.telemetry.account import cooldowns_s
-from autoscaler.telemetry.metrics import Form, render
+from autoscaler.telemetry.families import SERVICE_LABELS
+from autoscaler.telemetry.metrics import Form, labels_of, render
 from autoscaler.telemetry.tally import FAILURES
 from tests.telemetry.polls import (
     NOON,
@@ -62,7 +63,7 @@ EXPORTED = {
 
 def of_service(desk: JournalDesk, name: str, **labels: str) -> float | None:
     """Return the value of one series of the service (None: there is no such series)."""
-    names = {"ecs_cluster": "prod", "ecs_service": "orders-worker"} | labels
+    names = labels_of(SERVICE, "") | labels
     return scraped(desk).get((name, frozenset(names.items())))
 
 
@@ -331,21 +332,27 @@ def test_a_bucket_counts_all_polls_up_to_its_bound(durations: list[float]) -> No
         assert counted == sum(duration_s <= bound for duration_s in durations)
 
 
-def test_the_same_names_in_two_regions_are_two_services() -> None:
-    desk = JournalDesk()
-    for region in ("eu-west-1", "us-east-1", None):
-        desk.record(decided(seen(), service=replace(SERVICE, key=f"orders-{region}", region=region)))
-    clusters = {dict(labels)["ecs_cluster"] for name, labels in scraped(desk) if name == "autoscaler_service_up"}
-    assert clusters == {"eu-west-1/prod", "us-east-1/prod", "default/prod"}
+def regions_and_accounts(desk: JournalDesk) -> set[tuple[str, ...]]:
+    found = (dict(labels) for name, labels in scraped(desk) if name == "autoscaler_service_up")
+    return {tuple(each[name] for name in SERVICE_LABELS) for each in found}
 
 
-def test_the_same_names_in_two_accounts_are_two_services() -> None:
+def test_the_region_and_the_account_are_labels_of_their_own_whatever_services_there_are() -> None:
+    """They were a prefix of the cluster as soon as a second Region appeared, which broke series and alerts."""
     desk = JournalDesk()
-    for number in (None, 1, 2):
-        role = Role(f"arn:aws:iam::{number:012}:role/autoscaler") if number else None
-        desk.record(decided(seen(), service=replace(SERVICE, key=f"orders-{number}", role=role)))
-    clusters = {dict(labels)["ecs_cluster"] for name, labels in scraped(desk) if name == "autoscaler_service_up"}
-    assert clusters == {"default/prod", "000000000001/default/prod", "000000000002/default/prod"}
+    desk.metrics.region = "eu-west-1"
+    desk.record(decided(seen(), service=SERVICE))
+    first = ("", "eu-west-1", "prod", "orders-worker")
+    assert regions_and_accounts(desk) == {first}
+    role = Role("arn:aws:iam::000000000001:role/autoscaler")
+    for number, (region, of) in enumerate((("us-east-1", None), (None, role), ("us-east-1", role))):
+        desk.record(decided(seen(), service=replace(SERVICE, key=f"orders-{number}", region=region, role=of)))
+    assert regions_and_accounts(desk) == {
+        first,
+        ("", "us-east-1", "prod", "orders-worker"),
+        ("000000000001", "eu-west-1", "prod", "orders-worker"),
+        ("000000000001", "us-east-1", "prod", "orders-worker"),
+    }
 
 
 def test_a_snapshot_does_not_change() -> None:
@@ -374,7 +381,7 @@ def test_any_name_is_parsed_back_from_the_exposition(form: Form, cluster: str, s
     policy = policy_of(queues=(QueuePolicy(queue, 60.0),))
     desk.record(decided(seen(queue=queue), service=ServiceRef("k", cluster, service), policy=policy))
     encodable = [name.encode("utf-8", "backslashreplace").decode() for name in (cluster, service, queue)]
-    labels = dict(zip(("ecs_cluster", "ecs_service", "queue"), encodable, strict=True)) | {"state": "in_flight"}
+    labels = dict(zip((*SERVICE_LABELS, "queue", "state"), ("", "", *encodable, "in_flight"), strict=True))
     assert scraped(desk, form)["autoscaler_queue_messages", frozenset(labels.items())] == 10
 
 

@@ -1,4 +1,5 @@
-"""AWS calls that only commands make and the daemon never makes: caller identity, permission checks, and the pause tag.
+"""AWS calls that only commands make and the daemon never makes: caller identity, permission checks, the pause tag, and
+the survey of a whole cluster.
 
 They are separate from the daemon's AWS layer, so that its role needs no such permission: the daemon never imports this
 package.
@@ -13,10 +14,20 @@ from dataclasses import dataclass
 from autoscaler.aws.caller import Caller
 from autoscaler.aws.clients import Clocks
 from autoscaler.aws.operator.identity import GET_CALLER_IDENTITY, SIMULATE_PRINCIPAL_POLICY, Identities, Identity
+from autoscaler.aws.operator.survey import Survey
 from autoscaler.aws.operator.tags import TAG_RESOURCE, UNTAG_RESOURCE, PauseTags, ServiceTag
-from autoscaler.ports import Calls, RateLimiter
+from autoscaler.ports import Calls, Place, RateLimiter
 
-__all__ = ["OPERATOR_CALLS", "Identities", "Identity", "Operator", "PauseTags", "ServiceTag", "connect_operator"]
+__all__ = [
+    "OPERATOR_CALLS",
+    "Identities",
+    "Identity",
+    "Operator",
+    "PauseTags",
+    "ServiceTag",
+    "Survey",
+    "connect_operator",
+]
 
 OPERATOR_CALLS = (GET_CALLER_IDENTITY, SIMULATE_PRINCIPAL_POLICY, TAG_RESOURCE, UNTAG_RESOURCE)
 """The calls that only commands make. Two of them change something: the tag that pauses a service."""
@@ -24,11 +35,14 @@ OPERATOR_CALLS = (GET_CALLER_IDENTITY, SIMULATE_PRINCIPAL_POLICY, TAG_RESOURCE, 
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """The operator's two ports. `region()` is the Region for places that name none, as for the daemon."""
+    """The operator's ports. `region()` is the Region for places that name none, as for the daemon. `survey` reads a
+    cluster in a place.
+    """
 
     identities: Identities
     tags: PauseTags
     region: Callable[[], str]
+    survey: Callable[[Place], Survey]
 
 
 @asynccontextmanager
@@ -42,4 +56,4 @@ async def connect_operator(
     """Yield the ports, which work until the block ends. Times as for `aws.connect`."""
     async with AsyncExitStack() as stack:
         caller = Caller(stack, limiter, calls, Clocks(clock, wall), call_timeout_s, fast_sqs=False, once=True)
-        yield Operator(Identities(caller), PauseTags(caller), caller.region)
+        yield Operator(Identities(caller), PauseTags(caller), caller.region, lambda place: Survey(caller, place))

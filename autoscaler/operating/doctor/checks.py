@@ -13,7 +13,7 @@ from autoscaler.config import Config, ServiceConfig
 from autoscaler.config.discovering import DISCOVERY_TAG
 from autoscaler.config.loading import LoadedSettings
 from autoscaler.control.discovery import TaggedServices
-from autoscaler.control.readers import TagPause, read_tag
+from autoscaler.control.readers import PriceWatch, TagPause, read_tag
 from autoscaler.core.figures import protecting, several
 from autoscaler.core.model import Fleet, Missing, StopTimeout
 from autoscaler.core.policy import Mode
@@ -21,6 +21,7 @@ from autoscaler.core.workers import REMEDY, STOP_TIMEOUT_S, long_work, stop_word
 from autoscaler.errors import AutoscalerError, Problem, Unavailable
 from autoscaler.findings import DAEMON, Finding, bad, good, note, split, text_and_remedy, unread
 from autoscaler.ports import Place
+from autoscaler.pricing import HOURS_PER_MONTH, NoPrice, dollars
 
 NO_DATA = "no_data"
 
@@ -64,7 +65,20 @@ class Checks:
             return [unread(key, "service", fleet)]
         counts = f"{fleet.desired:,} desired, {fleet.running:,} running, {fleet.pending:,} pending"
         hindrances = _hindrances(service, fleet, time.time())
-        return [good(key, "service", counts), *hindrances, *await self._stops(service, fleet)]
+        cost = await self._cost(service, fleet)
+        return [good(key, "service", counts), *hindrances, *await self._stops(service, fleet), cost]
+
+    async def _cost(self, service: ServiceConfig, fleet: Fleet) -> Finding:
+        """Report the price of a task, and what the present tasks cost in a month. Without a price it is a note."""
+        watch = PriceWatch(service.ref)
+        definitions, key = fleet.task_definitions, service.ref.key
+        if service.task_price is None and definitions:
+            watch.know(await self.aws.fleets.task_size(service.ref, definitions[0]))
+        price = watch.of(service.task_price, fleet) or NoPrice("ECS returned no task definition")
+        if isinstance(price, NoPrice):
+            return note(key, "cost", f"no cost in dollars: {price.reason.replace('; ', ', ')}", price.remedy)
+        month = dollars(fleet.running * price.dollars_per_hour * HOURS_PER_MONTH)
+        return good(key, "cost", f"{price.text}: {several(fleet.running, 'task')} cost {month} a month")
 
     async def _stops(self, service: ServiceConfig, fleet: Fleet) -> list[Finding]:
         """Report the assumption about workers if `workers` is not set, and whether the stopTimeout can be read."""

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from autoscaler.core.figures import number, seconds, several
+from autoscaler.pricing import NoPrice, TaskPrice, dollars
 from autoscaler.sim.model import Workload
+from autoscaler.sim.monthly import MonthlyCost
 from autoscaler.sim.score import DAY_S, ScoredRun
 
 # The input of a report: the load, the runs, and the command that repeats them.
@@ -29,7 +31,7 @@ class Study:
     `workload` is the load with `seed`. The charts show the runs with that seed; the table shows all runs, in the order
     of `runs`. `world` describes SQS, ECS and the workers; `command` repeats the simulation. `task_concurrency` and
     `least_billed_s` are the settings of the world, and must be those of the scores. `scenario`, `sentence`: its name,
-    and what is special in it; empty without a scenario.
+    and what is special in it; empty without a scenario. `price`: of one task (None: no costs per month are shown).
     """
 
     workload: Workload
@@ -42,6 +44,11 @@ class Study:
     least_billed_s: float = 60.0
     scenario: str = ""
     sentence: str = ""
+    price: TaskPrice | NoPrice | None = None
+
+    @property
+    def monthly(self) -> MonthlyCost:
+        return MonthlyCost(self.workload.length_s, self.price or NoPrice("no price was given"))
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -103,7 +110,7 @@ def student_95(degrees: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One column: a field of the score times `factor`, in `unit`. Less is better for every measure."""
+    """One column: a field of the score or of the facts times `factor`, in `unit`. Less is better for every measure."""
 
     field: str
     title: str
@@ -113,7 +120,7 @@ class Measure:
     factor: float = 1.0
 
     def of(self, run: ScoredRun) -> float:
-        return float(getattr(run.score, self.field)) * self.factor
+        return float(getattr(run.score if hasattr(run.score, self.field) else run.facts, self.field)) * self.factor
 
     def text(self, value: float) -> str:
         """Format the value without its unit, which is in the heading."""
@@ -141,6 +148,29 @@ MEASURES = (
     Measure("reversals_per_day", "reversals / day", "", 0, "changes of direction of the desired count"),
     Measure("launches_per_day", "launches / day", "", 0, "tasks started"),
 )
+
+TASK_HOURS = "task_hours"
+"""The field of the billed task-hours, which are shown per month."""
+
+
+def monthly_cost(study: Study) -> Measure:
+    """Return the column of the cost per month: in dollars, or in task-hours if the price is not known."""
+    in_dollars = study.monthly.dollars(1.0)
+    if in_dollars is None:
+        meaning = "billed task-hours of a month of 30 days with this load"
+        return Measure(TASK_HOURS, "task-hours / month", "", 0, meaning, study.monthly.task_hours(1.0))
+    highest = max((run.facts.task_hours * in_dollars for run in study.runs), default=0.0)
+    meaning = "dollars of the billed task-hours, for a month of 30 days with this load"
+    return Measure(TASK_HOURS, "$ / month", "", 2 if highest < 100 else 0, meaning, in_dollars)
+
+
+def measures(study: Study) -> tuple[Measure, ...]:
+    """Return the columns of the study's table."""
+    if study.price is None:
+        return MEASURES
+    at = MEASURES.index(COST)
+    return (*MEASURES[:at], monthly_cost(study), *MEASURES[at:])
+
 
 ELASTICITY = (
     Measure("theta_u", "θ under", "%", 2, "how far supply was below demand, on average"),
@@ -200,14 +230,15 @@ class PolicyComparison:
         return tuple(row for row in self.competitors if _dominates(_place(row), _place(than)))
 
 
-def compare(runs: Sequence[ScoredRun]) -> PolicyComparison:
+def compare(runs: Sequence[ScoredRun], columns: Sequence[Measure] = MEASURES) -> PolicyComparison:
     """Compare at least one run. Each combination of policy, settings and seed occurs once."""
     groups: dict[tuple[str, str], list[ScoredRun]] = {}
     for run in runs:
         groups.setdefault((run.policy, run.settings), []).append(run)
     label = _labels(groups)
     ours = next((groups[key] for key in sorted(groups, key=lambda key: key[0] != OURS) if is_ours(key[0])), None)
-    rows = {key: _row(label(key), group, ours) for key, group in groups.items()}
+    shown = (*columns, *ELASTICITY)
+    rows = {key: _row(label(key), group, ours, shown) for key, group in groups.items()}
     return PolicyComparison(tuple(rows.values()), rows[ours[0].policy, ours[0].settings] if ours else None)
 
 
@@ -227,11 +258,12 @@ def _labels(keys: Iterable[tuple[str, str]]) -> Callable[[tuple[str, str]], str]
     return label
 
 
-def _row(label: str, group: Sequence[ScoredRun], ours: Sequence[ScoredRun] | None) -> ComparisonRow:
-    measures = (*MEASURES, *ELASTICITY)
-    figures = {measure.field: estimate([measure.of(run) for run in group]) for measure in measures}
+def _row(
+    label: str, group: Sequence[ScoredRun], ours: Sequence[ScoredRun] | None, shown: Sequence[Measure]
+) -> ComparisonRow:
+    figures = {measure.field: estimate([measure.of(run) for run in group]) for measure in shown}
     pairs = [(run, other) for run in group for other in ours or () if run.seed == other.seed]
-    against = {m.field: estimate([m.of(run) - m.of(other) for run, other in pairs]) for m in measures if pairs}
+    against = {m.field: estimate([m.of(run) - m.of(other) for run, other in pairs]) for m in shown if pairs}
     first = group[0]
     seeds = tuple(run.seed for run in group)
     return ComparisonRow(first.policy, first.settings, label, seeds, figures, against or None)
@@ -361,3 +393,77 @@ def _cost(row: ComparisonRow, ours: ComparisonRow) -> str:
 
 def _share(row: ComparisonRow) -> str:
     return late(row.mean(LATE)).removesuffix(" late")
+
+
+# The saving per month: one sentence and the same figures for the terminal, the page and the JSON.
+
+USUAL = "target-tracking"
+"""The policy that the saving is stated against, because AWS offers it for ECS. If it was not run: the first peer."""
+
+SAME_RATIO = 0.005
+"""Costs that differ by less than 0.5 % are stated as the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """What this autoscaler saves against another policy, per month of 30 days; negative: it costs more.
+
+    `dollars` None: the price is not known. `late_percent`, `other_late_percent`: messages later than the latency target
+    with this autoscaler and with the other policy.
+    """
+
+    against: str
+    task_hours: float
+    dollars: float | None
+    late_percent: float
+    other_late_percent: float
+    is_same: bool = False
+
+    @property
+    def sentence(self) -> str:
+        lateness = f"({late(self.late_percent)} instead of {late(self.other_late_percent).removesuffix(' late')})"
+        if self.is_same:
+            return f"The cost is the same as with {self.against} {lateness}."
+        priced = "" if self.dollars is None else f" ({dollars(abs(self.dollars))})"
+        amount = f"{several(abs(self.task_hours), 'task-hour')}{priced} a month"
+        if self.task_hours > 0:
+            return f"You would save {amount} compared with {self.against} {lateness}."
+        return f"You would spend {amount} more than with {self.against} {lateness}."
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "compared_with": self.against,
+            "task_hours_per_month": self.task_hours,
+            "dollars_per_month": self.dollars,
+            "late_percent": self.late_percent,
+            "compared_late_percent": self.other_late_percent,
+            "sentence": self.sentence,
+        }
+
+
+def saving(study: Study) -> Saving | None:
+    """Return the saving against `USUAL`, else against the first peer (None: this autoscaler or a peer was not run).
+
+    The mean over the seeds that both have.
+    """
+    comparison = compare(study.runs)
+    ours = comparison.ours
+    others = [row for row in comparison.competitors if row is not ours and not is_ours(row.policy) and row.against]
+    if ours is None or not others:
+        return None
+    other = next((row for row in others if row.policy == USUAL), others[0])
+    mine, theirs = (
+        {run.seed: run for run in study.runs if (run.policy, run.settings) == (row.policy, row.settings)}
+        for row in (ours, other)
+    )
+    seeds = sorted(mine.keys() & theirs.keys())
+    hours = fmean(theirs[seed].facts.task_hours - mine[seed].facts.task_hours for seed in seeds)
+    usual = fmean(theirs[seed].facts.task_hours for seed in seeds)
+    return Saving(
+        other.label,
+        study.monthly.task_hours(hours),
+        study.monthly.dollars(hours),
+        100 * fmean(mine[seed].score.late_fraction for seed in seeds),
+        100 * fmean(theirs[seed].score.late_fraction for seed in seeds),
+        is_same=abs(hours) < SAME_RATIO * usual or hours == 0,
+    )

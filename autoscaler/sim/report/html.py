@@ -17,15 +17,17 @@ from string import Template
 
 from autoscaler import __version__
 from autoscaler.core.figures import number
+from autoscaler.pricing import NoPrice
 from autoscaler.sim.report.comparison import (
     ELASTICITY,
-    MEASURES,
     ComparisonRow,
     MeanWithInterval,
     Measure,
     PolicyComparison,
     Study,
     compare,
+    measures,
+    saving,
     span,
     verdict,
 )
@@ -39,7 +41,8 @@ _EXPORT = re.compile(r"^export ", re.MULTILINE)
 
 def page(study: Study) -> str:
     """Return the page. It can be encoded as UTF-8 for any names."""
-    comparison = compare(study.runs)
+    columns = measures(study)
+    comparison = compare(study.runs, columns)
     style = _vendored("uPlot.min.css") + _asset("page.css")
     library, own = _library(), "(() => {\n'use strict';\n" + _linked() + "".join(map(_asset, SCRIPTS)) + "})();"
     filled = Template(_asset("page.html")).substitute(
@@ -52,9 +55,10 @@ def page(study: Study) -> str:
         name=escape(study.workload.name),
         facts="".join(f"<li>{fact}</li>" for fact in _facts(study)),
         options="".join(_option(at, row, comparison) for at, row in enumerate(comparison.rows)),
-        table=_table(comparison, MEASURES, "scores", study),
+        money=_money(study),
+        table=_table(comparison, columns, "scores", study),
         elasticity=_table(comparison, ELASTICITY, "elasticity", study),
-        meanings="".join(f"<dt>{escape(m.title)}</dt><dd>{escape(m.meaning)}</dd>" for m in (*MEASURES, *ELASTICITY)),
+        meanings="".join(f"<dt>{escape(m.title)}</dt><dd>{escape(m.meaning)}</dd>" for m in (*columns, *ELASTICITY)),
         verdicts="".join(_verdict(row, comparison) for row in comparison.rows),
         world=escape(study.world),
         seeds=escape(_seeds(study)),
@@ -108,6 +112,18 @@ def _facts(study: Study) -> Iterator[str]:
     yield _seeds(study)
 
 
+def _money(study: Study) -> str:
+    """Return the saving, and the price that it is computed with, as a section; nothing without a price."""
+    if study.price is None:
+        return ""
+    saved = saving(study)
+    sentence = "" if saved is None else f'<p class="saving">{escape(saved.sentence)}</p>'
+    price = f"No dollars: {study.price.text}." if isinstance(study.price, NoPrice) else f"Price: {study.price.text}."
+    return (
+        f'<section class="money" aria-label="Cost per month">{sentence}<p class="price">{escape(price)}</p></section>'
+    )
+
+
 def _seeds(study: Study) -> str:
     if len(study.seeds) == 1:
         return f"seed {study.seeds[0]}"
@@ -122,7 +138,7 @@ def _option(at: int, row: ComparisonRow, comparison: PolicyComparison) -> str:
 
 def _table(comparison: PolicyComparison, measures: Sequence[Measure], name: str, study: Study) -> str:
     heads = "".join(map(_heading, measures))
-    best = {measure.field: comparison.best(measure) for measure in measures if measure in MEASURES}
+    best = {measure.field: comparison.best(measure) for measure in measures if measure not in ELASTICITY}
     rows = "".join(_line(at, row, measures, best) for at, row in enumerate(comparison.rows))
     caption = "Scores" if name == "scores" else "Elasticity"
     seeds = (

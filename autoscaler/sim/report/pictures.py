@@ -19,12 +19,14 @@ from autoscaler.sim.report.comparison import (
     COST,
     LATE,
     LIMIT,
-    MEASURES,
     ComparisonRow,
     MeanWithInterval,
+    Measure,
     PolicyComparison,
     Study,
     is_ours,
+    measures,
+    monthly_cost,
     verdict,
 )
 from autoscaler.sim.score import ScoredRun, demand
@@ -184,17 +186,19 @@ def pictures(study: Study, comparison: PolicyComparison) -> dict[str, Any]:
     """Return the shared series, and for each row of the table its figures, texts and series."""
     load, width_s = study.workload, bucket_s(study.workload.length_s)
     drawn = {(run.policy, run.settings): run for run in study.runs if run.seed == study.seed}
+    shown = measures(study)
     limit = next((run for run in drawn.values() if run.policy == LIMIT), None)
     return {
         "latency_s": study.latency_s,
         "bucket_s": width_s,
+        "month": None if study.price is None else monthly_cost(study).title,
         "length_s": load.length_s,
         "arrivals": _line(arrivals(load)),
         "needed": _line(needed(load, study.task_concurrency)),
         "work": _line(worked(load, study.task_concurrency, width_s)),
         "limit": None if limit is None else _line(billed(limit.outcome, study.least_billed_s, width_s)),
         "rows": [
-            _words(row, comparison) | _pictured(study, drawn.get((row.policy, row.settings)), width_s)
+            _words(row, comparison, shown) | _pictured(study, drawn.get((row.policy, row.settings)), width_s)
             for row in comparison.rows
         ],
     }
@@ -206,7 +210,7 @@ def dumped(document: Mapping[str, Any]) -> str:
     return text.replace("&", r"\u0026").replace("<", r"\u003c").replace(">", r"\u003e")
 
 
-def _words(row: ComparisonRow, comparison: PolicyComparison) -> dict[str, Any]:
+def _words(row: ComparisonRow, comparison: PolicyComparison, shown: Sequence[Measure]) -> dict[str, Any]:
     kind = "limit" if row.is_limit else "ours" if is_ours(row.policy) else "peer"
     return {
         "label": row.label,
@@ -216,7 +220,7 @@ def _words(row: ComparisonRow, comparison: PolicyComparison) -> dict[str, Any]:
         "cost": _interval(row.figures[COST.field]),
         "late": _interval(row.figures[LATE.field]),
         "beaten": bool(comparison.better(row)),
-        "figures": {measure.field: measure.text(row.mean(measure)) for measure in MEASURES},
+        "figures": {measure.field: measure.text(row.mean(measure)) for measure in shown},
         "verdict": verdict(row, comparison),
     }
 

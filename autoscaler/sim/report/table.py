@@ -13,27 +13,30 @@ from rich.console import Console
 from rich.text import Text
 
 from autoscaler.core.figures import number
+from autoscaler.pricing import NoPrice
 from autoscaler.sim.report.comparison import (
     COST,
     LATE,
     LOST,
-    MEASURES,
     ORACLE,
+    TASK_HOURS,
     ComparisonRow,
     MeanWithInterval,
     Measure,
     PolicyComparison,
     Study,
     compare,
+    measures,
     notices,
     polls,
+    saving,
     span,
     verdict,
 )
 
 BEST = "*"
 GAP = "  "
-MOST_IMPORTANT = ("late_fraction", "wait_p95_s", COST.field, ORACLE.field, LOST.field)
+MOST_IMPORTANT = ("late_fraction", "wait_p95_s", TASK_HOURS, COST.field, ORACLE.field, LOST.field)
 """The most important columns, in order: if not all columns fit, these are hidden last, from the end."""
 
 
@@ -55,17 +58,19 @@ def show(study: Study, console: Console) -> None:
 
 def lines(study: Study, width: int | None = None) -> Iterator[Text]:
     """Yield the load, the table, the differences to this autoscaler (with several seeds), and a verdict per policy."""
-    comparison = compare(study.runs)
+    columns = measures(study)
+    comparison = compare(study.runs, columns)
     yield from _head(study)
-    yield from _block(comparison, comparison.rows, width, against=False)
+    yield from _block(comparison, columns, comparison.rows, width, against=False)
     yield Text(f"{BEST} best in its column" + (", without the clairvoyant" if _has_limit(comparison) else ""), "dim")
     ours, others = comparison.ours, [row for row in comparison.rows if row.against and row is not comparison.ours]
     if ours is not None and others and len(ours.seeds) > 1:
         yield Text()
         yield Text(f"Difference to {ours.label}, seed by seed (mean and 95 % confidence interval)", "bold")
-        yield from _block(comparison, others, width, against=True)
+        yield from _block(comparison, columns, others, width, against=True)
     yield Text()
     yield from _verdicts(comparison)
+    yield from _money(study)
     if (polled := polls(study.runs)) is not None:
         yield Text()
         yield Text(_printable(polled), "dim")
@@ -86,16 +91,32 @@ def _head(study: Study) -> Iterator[Text]:
     yield Text()
 
 
+def _money(study: Study) -> Iterator[Text]:
+    """Yield the saving and the price of a task."""
+    if study.price is None:
+        return
+    yield Text()
+    if (saved := saving(study)) is not None:
+        yield Text(_printable(saved.sentence), "bold")
+    price = f"no dollars: {study.price.text}" if isinstance(study.price, NoPrice) else f"price: {study.price.text}"
+    yield Text(_printable(price), "dim")
+
+
 def _has_limit(comparison: PolicyComparison) -> bool:
     return len(comparison.competitors) < len(comparison.rows)
 
 
 def _block(
-    comparison: PolicyComparison, rows: Sequence[ComparisonRow], width: int | None, *, against: bool
+    comparison: PolicyComparison,
+    measured: Sequence[Measure],
+    rows: Sequence[ComparisonRow],
+    width: int | None,
+    *,
+    against: bool,
 ) -> Iterator[Text]:
     names = ["", "", *(_printable(row.label) for row in rows)]
     names = [name.ljust(max(map(len, names))) for name in names]
-    columns, hidden = _fit([_column(comparison, rows, m, against) for m in MEASURES], len(names[0]), width)
+    columns, hidden = _fit([_column(comparison, rows, m, against) for m in measured], len(names[0]), width)
     for at, name in enumerate(names):
         line = Text(name, "bold" if at > 1 and rows[at - 2] is comparison.ours else "")
         for column in columns:

@@ -13,6 +13,7 @@ from autoscaler.core.knowledge import LEARNED, Estimate, Knowledge
 from autoscaler.core.model import Backlog
 from autoscaler.ports import Poll
 from autoscaler.telemetry.account import PollFault, account_of
+from autoscaler.telemetry.cost import cost_of
 from autoscaler.telemetry.logs import utc
 from autoscaler.telemetry.page.rows import row_of
 from autoscaler.telemetry.past import STEP_S, StatusHistory
@@ -59,6 +60,7 @@ def now(status: ServiceStatus) -> dict[str, Any]:
         "at": status.wall,
         "queues": list(_queues(status)),
         "estimates": list(_estimates(status)),
+        "cost": cost_of(status.poll, status.today),
     }
 
 

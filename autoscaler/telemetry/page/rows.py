@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from autoscaler.telemetry.account import cause_of, counts_of, sentence_of
+from autoscaler.telemetry.cost import cost_of
 from autoscaler.telemetry.logs import as_json
 from autoscaler.telemetry.status_store import (
     MOST_SERVICES_WITH_HISTORY,
@@ -48,6 +49,7 @@ def row_of(status: ServiceStatus, silent_s: float | None = None) -> dict[str, An
         **_tasks(status),
         "min": policy.min_tasks,
         "max": policy.max_tasks,
+        "cost": None if status.today is None else cost_of(poll, status.today)["today_dollars"],
         "mode": policy.mode.value,
         "activate": status.activation,
         "paused": policy.paused,

@@ -69,7 +69,8 @@ def definition(ask: Ask) -> dict[str, Any]:
         if family in cluster:
             arn = _definition_arn(ask.world, cluster[family])
             head = {"taskDefinitionArn": arn, "family": family, "revision": 1, "status": "ACTIVE"}
-            return {"taskDefinition": head | {"containerDefinitions": cluster[family].containers}}
+            own = {"containerDefinitions": cluster[family].containers} | cluster[family].definition
+            return {"taskDefinition": head | own}
     raise FakeRefusal("ClientException", "Unable to describe task definition.")
 
 

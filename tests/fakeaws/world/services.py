@@ -44,7 +44,9 @@ class FakeRollout:
 
 @dataclass
 class FakeService:
-    """One ECS service. `extra` overrides fields of its description. `containers` are those of its task definition."""
+    """One ECS service. `extra` overrides fields of its description. `containers` are those of its task definition,
+    `definition` its other fields.
+    """
 
     number: int
     cluster: str
@@ -60,6 +62,7 @@ class FakeService:
     cpu: float | Callable[[float], float | None] | None = None
     memory: float | Callable[[float], float | None] | None = None
     containers: list[dict[str, Any]] = field(default_factory=lambda: [{"name": "worker", "essential": True}])
+    definition: dict[str, Any] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
     rollout: FakeRollout | None = None
     deployed: float = 0.0

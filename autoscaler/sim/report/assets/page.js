@@ -37,7 +37,7 @@ function sortable(table) {
 
 function start(data) {
   const {rows} = data, select = $$('policy'), why = $$('why');
-  const tiles = [['late', 'late_fraction', ' %'], ['wait p95', 'wait_p95_s', ' s'], ['cost / work', 'cost_per_work', ' ×'],
+  const tiles = [['late', 'late_fraction', ' %'], ['wait p95', 'wait_p95_s', ' s'], ...(data.month ? [[data.month, 'task_hours', '']] : []), ['cost / work', 'cost_per_work', ' ×'],
     ['cost / clairvoyant', 'cost_per_oracle', ' ×'], ['lost work', 'lost_work_fraction', ' %']];
   const reported = rows.some(each => each.at_risk && each.at_risk[0].length);
   let row = null;

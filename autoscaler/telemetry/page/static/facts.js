@@ -1,6 +1,6 @@
 // The data of a service except its decisions: latency target, queues, estimates, settings.
 import {$, attribute, el, fill, put} from './dom.js';
-import {SLO, count, duration, modeOf, pauseOf, plainly, several, shadowOf} from './words.js';
+import {SLO, count, dollars, duration, exact, modeOf, pauseOf, plainly, several, shadowOf} from './words.js';
 
 export function showHead({row, ecs_service: service, in_time: inTime}) {
   const tags = [pauseOf(row.paused), modeOf(row.mode), row.schedule && `schedule ${row.schedule}`].filter(Boolean);
@@ -28,14 +28,22 @@ function inTimeText(inTime) {
   return el('span', {class: 'sub'}, `In the last six hours: ${shown} of about ${count(Math.round(inTime.received))} messages in time (estimated).`);
 }
 
-export function showTiles({row}) {
+export function showTiles({row, cost}) {
   const tiles = [
     ['Oldest message', duration(row.oldest_s), row.latency_s == null ? '' : `target ${duration(row.latency_s)}`],
     ['Backlog', count(row.waiting), 'visible messages'],
     ['In flight', count(row.in_flight), 'messages'],
     ['Tasks', count(row.running), row.running === row.desired ? 'running, as desired' : `running, ${count(row.desired)} desired`],
+    costTile(cost),
   ];
-  fill($('tiles'), ...tiles.map(([name, value, more]) => el('div', {}, el('dt', {}, name), el('dd', {}, value, el('small', {}, more)))));
+  fill($('tiles'), ...tiles.map(([name, value, more, title = null]) => el('div', {title}, el('dt', {}, name), el('dd', {}, value, el('small', {}, more)))));
+}
+
+// The day is that of UTC. After a restart of the daemon it begins later: the title says when.
+function costTile({today_dollars: spent, today_task_hours: hours, today_idle_ratio: idle, basis, since}) {
+  const parts = [`${plainly(hours)} task-hours`, idle != null && `${Math.round(100 * idle)} % idle`].filter(Boolean).join(', ');
+  const title = [basis, since != null && `since ${exact(since)}`].filter(Boolean).join('; ');
+  return ['Cost today', dollars(spent), spent == null ? `${parts}; no price` : parts, title];
 }
 
 export function showQueues(queues) {

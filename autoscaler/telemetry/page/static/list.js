@@ -3,7 +3,7 @@ import {$, attribute, el, fill, put} from './dom.js';
 import {listen} from './live.js';
 import {COLUMNS, sorted} from './order.js';
 import {rowOf} from './row.js';
-import {SLO, count, keepAgo, setNow, several} from './words.js';
+import {SLO, count, dollars, keepAgo, setNow, several} from './words.js';
 
 const lines = new Map(), body = $('services').tBodies[0], heads = [...$('services').tHead.rows[0].cells];
 const initial = new URLSearchParams(location.search);
@@ -40,8 +40,10 @@ function summarize() {
     : missed ? `${count(missed)} of ${several(targets, 'service')} ${missed === 1 ? 'misses its' : 'miss their'} latency target`
     : unknown + risk ? 'No latency target is known to be missed' : 'Every latency target is met';
   put($('headline'), headline);
+  const costs = [...lines.values()].map(line => line.row.cost).filter(cost => cost != null), sum = costs.reduce((one, other) => one + other, 0);
+  const spent = costs.length ? ` Tasks today: ${dollars(sum)}${costs.length < all ? ` for ${count(costs.length)} of ${several(all, 'service')}` : ''}.` : '';
   const parts = [missed && `${count(missed)} missed`, risk && `${count(risk)} at risk`, unknown && `${count(unknown)} unknown`, tally.met && `${count(tally.met)} met`, tally.none && `${count(tally.none)} without a queue`];
-  put($('lead'), all ? `Latency target: the maximum time that a message waits before a task receives it. ${parts.filter(Boolean).join(', ')}.` : 'No service is configured or discovered yet.');
+  put($('lead'), all ? `Latency target: the maximum time that a message waits before a task receives it. ${parts.filter(Boolean).join(', ')}.${spent}` : 'No service is configured or discovered yet.');
   document.title = outage.length ? `? ${unknown} unread · autoscaler` : missed ? `✕ ${missed} missed · autoscaler` : 'autoscaler';
   $('causes').hidden = outage.length < 2;
   fill($('causes'), ...outage.slice(0, MOST_CAUSES).map(one => el('li', {}, `${several(one.services, 'service')}: ${one.cause}`)),

@@ -1,6 +1,6 @@
 // One service as a row of the table. It is built once; later, only changed parts are written.
 import {attribute, el, fill, put} from './dom.js';
-import {SLO, count, duration, modeOf, pauseOf, setAgo, shadowOf} from './words.js';
+import {SLO, count, dollars, duration, modeOf, pauseOf, setAgo, shadowOf} from './words.js';
 
 export function rowOf(key) {
   const link = el('a', {href: `/services/${encodeURIComponent(key)}`}, key);
@@ -8,14 +8,14 @@ export function rowOf(key) {
   const mark = el('span', {class: 'mark'}, sign, word), reason = el('span', {class: 'sub'});
   const wait = el('span', {class: 'value'}), target = el('span', {class: 'sub'}), meter = el('span', {class: 'meter', 'aria-hidden': 'true'});
   const backlog = el('span', {class: 'value'}), flying = el('span', {class: 'sub'});
-  const tasks = el('span', {class: 'value'}), bounds = el('span', {class: 'sub'});
+  const tasks = el('span', {class: 'value'}), bounds = el('span', {class: 'sub'}), cost = el('span', {class: 'sub'});
   const sentence = el('span', {class: 'sentence'}), shadow = el('span', {class: 'sub shadow'}), since = el('time', {'data-unchanged': ''}), when = el('span', {class: 'sub'}, since);
   const node = el('tr', {role: 'row'},
     el('th', {role: 'rowheader', scope: 'row'}, link, sub),
     el('td', {role: 'cell'}, mark, reason),
     el('td', {role: 'cell', class: 'number', 'data-label': 'oldest message'}, wait, target, meter),
     el('td', {role: 'cell', class: 'number', 'data-label': 'backlog'}, backlog, flying),
-    el('td', {role: 'cell', class: 'number', 'data-label': 'tasks'}, tasks, bounds),
+    el('td', {role: 'cell', class: 'number', 'data-label': 'tasks'}, tasks, bounds, cost),
     el('td', {role: 'cell'}, sentence, shadow, when));
   node.addEventListener('click', event => {
     if (!event.target.closest('a') && !event.ctrlKey && !event.metaKey && !getSelection().toString()) link.click();
@@ -42,6 +42,7 @@ export function rowOf(key) {
     put(tasks, row.running != null && row.running !== row.desired ? `${count(row.running)} → ${count(row.desired)}` : count(row.desired));
     attribute(tasks, 'title', row.running == null ? null : `${row.running} running, ${row.desired} desired`);
     put(bounds, `${row.desired != null && row.desired >= row.max ? 'at most' : `${count(row.min)} to`} ${count(row.max)}`);
+    put(cost, row.cost == null ? '' : `${dollars(row.cost)} today`);
     put(sentence, row.sentence ?? row.reason);
     shadow.hidden = row.activate == null;
     put(shadow, shadowOf(row.activate));

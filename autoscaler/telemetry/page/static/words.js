@@ -19,6 +19,9 @@ export const SLO = {
 export const count = number => number == null ? '–' : number.toLocaleString('en');
 export const several = (number, one, more = `${one}s`) => `${count(number)} ${number === 1 ? one : more}`;
 
+export const dollars = amount => amount == null ? '–'
+  : `$${amount.toLocaleString('en', amount < 100 ? {minimumFractionDigits: 2, maximumFractionDigits: 2} : {maximumFractionDigits: 0})}`;
+
 export const plainly = value =>
   value == null ? '–' : value.toLocaleString('en', {maximumSignificantDigits: Math.abs(value) >= 1000 ? 6 : 3});
 

@@ -1,0 +1,100 @@
+"""The cost of a service's tasks today (UTC): the tasks of each poll, for the time until the next poll.
+
+Pending tasks count: Fargate charges from the start of the image download. Time without a poll is not counted. After a
+restart of the daemon it begins again; `since` says from when on.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from autoscaler.core.model import Backlog, Observation
+from autoscaler.ports import Poll
+from autoscaler.pricing import NoPrice, TaskPrice
+
+DAY_S, HOUR_S = 86_400.0, 3600.0
+
+MOST_GAP_S = 600.0
+"""The longest time between two polls that is counted: an idle service is polled at most every minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class CostToday:
+    """Task-seconds since `since` (seconds since the epoch), their dollars, and the task-seconds of tasks without a
+    message, among those in which the messages in flight were known. `unpriced_s`: task-seconds without a price.
+    """
+
+    since: float
+    task_s: float = 0.0
+    dollars: float = 0.0
+    unpriced_s: float = 0.0
+    known_s: float = 0.0
+    idle_s: float = 0.0
+
+    @property
+    def idle_ratio(self) -> float | None:
+        """The share of the task time without a message (None: unknown). Prefetched messages count as work."""
+        return self.idle_s / self.known_s if self.known_s > 0 else None
+
+    def after(self, before: Poll | None, elapsed_s: float, wall: float) -> CostToday:
+        """Return the cost `elapsed_s` after the poll `before`, at `wall`. At midnight (UTC) it begins again."""
+        midnight = math.floor(wall / DAY_S) * DAY_S
+        today = self if self.since >= midnight else CostToday(midnight)
+        seen = None if before is None else before.observation
+        if before is None or seen is None or not 0 < elapsed_s <= MOST_GAP_S:
+            return today
+        return today.plus(seen, before.price, min(elapsed_s, wall - midnight), concurrency_of(before, seen))
+
+    def plus(
+        self, seen: Observation, price: TaskPrice | NoPrice | None, lasted_s: float, concurrency: float
+    ) -> CostToday:
+        """Add the tasks of a reading for a time. `concurrency`: messages that a task processes at the same time."""
+        task_s = (seen.fleet.running + seen.fleet.pending) * lasted_s
+        in_flight = _in_flight(seen)
+        idle_s = 0.0 if in_flight is None else max(0.0, seen.fleet.running - in_flight / concurrency) * lasted_s
+        priced = isinstance(price, TaskPrice)
+        return CostToday(
+            self.since,
+            self.task_s + task_s,
+            self.dollars + (task_s / HOUR_S * price.dollars_per_hour if isinstance(price, TaskPrice) else 0.0),
+            self.unpriced_s + (0.0 if priced else task_s),
+            self.known_s + (0.0 if in_flight is None else seen.fleet.running * lasted_s),
+            self.idle_s + idle_s,
+        )
+
+
+def concurrency_of(poll: Poll, seen: Observation) -> float:
+    known = seen.knowledge
+    return max(1.0, float(poll.policy.task_concurrency if known is None else known.concurrency.value))
+
+
+def _in_flight(seen: Observation) -> int | None:
+    """Return the messages in flight of all queues (None: a queue was not read, or there is none)."""
+    counts = [one.in_flight for _, one in seen.queues if isinstance(one, Backlog)]
+    return sum(counts) if counts and len(counts) == len(seen.queues) else None
+
+
+def shown_dollars(amount: float) -> float:
+    """Round an amount so that it changes rarely: to cents below $10, to 10 cents below $100, then to dollars."""
+    return round(amount, 2 if amount < 10 else 1 if amount < 100 else 0)
+
+
+def cost_of(poll: Poll | None, today: CostToday | None) -> dict[str, Any]:
+    """Return the cost for the API. `today_dollars` is null if no task time had a price; `basis` says why there is no
+    price, and what one includes.
+    """
+    price = None if poll is None else poll.price
+    found = today or CostToday(0.0)
+    is_priced = isinstance(price, TaskPrice)
+    all_unpriced = found.unpriced_s >= found.task_s and not is_priced
+    ratio = found.idle_ratio
+    return {
+        "dollars_per_task_hour": price.dollars_per_hour if isinstance(price, TaskPrice) else None,
+        "basis": None if price is None else price.text,
+        "today_dollars": None if all_unpriced else shown_dollars(found.dollars),
+        "today_task_hours": round(found.task_s / HOUR_S, 1),
+        "today_idle_ratio": None if ratio is None else round(ratio, 2),
+        "since": None if today is None else today.since,
+    }
