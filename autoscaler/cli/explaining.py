@@ -181,7 +181,8 @@ def replay(journal: Path, print_json: bool, with_settings: bool) -> None:
     with piped(), _opened(journal) as stream, progress(journal) as watched:
         outcomes = tally.counted(replayed(watched(lines(stream)), policies))
         differences = (one for one in outcomes if isinstance(one, Replayed) and not one.alike)
-        for text in (as_json if print_json else as_table)(differences, tally):
+        report = as_json(differences, tally) if print_json else as_table(differences, tally, terminal_columns())
+        for text in report:
             click.echo(text)
     if tally.is_text:
         leave(

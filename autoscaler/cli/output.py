@@ -18,7 +18,7 @@ from autoscaler.config import Config, load
 from autoscaler.config.loading import LoadedSettings, config_of, settle
 from autoscaler.config.quoting import printable
 from autoscaler.errors import AutoscalerError, ConfigError, Unavailable
-from autoscaler.inspection.columns import Style, indented, laid_out, widths_of, wrapped
+from autoscaler.inspection.columns import Style, indented, laid_out, reflowed, widths_of
 from autoscaler.inspection.deciding import JournalLine
 
 # Exit codes, and the functions that end a command with an error.
@@ -125,12 +125,8 @@ def table(
 def say(message: str) -> None:
     """Print a note on stderr, wrapped if stderr is a terminal."""
     columns = shutil.get_terminal_size().columns if sys.stderr is not None and sys.stderr.isatty() else None
-    for line in message.splitlines():
-        start = line[: len(line) - len(line.lstrip())]
-        first, *more = wrapped(line.lstrip(), None if columns is None else columns - len(start) - 2)
-        click.echo(start + first, err=True)
-        for rest in more:
-            click.echo(f"{start}  {rest}", err=True)
+    for line in reflowed(message, columns):
+        click.echo(line, err=True)
 
 
 # Standard input and output as bytes, line by line, and the handling of closed streams.

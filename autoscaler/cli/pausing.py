@@ -22,11 +22,13 @@ from autoscaler.cli.output import (
     piped,
     refuse,
     say,
+    terminal_columns,
     unknown_service,
 )
 from autoscaler.config import load
 from autoscaler.core.policy import Pause
 from autoscaler.errors import AutoscalerError, ConfigError
+from autoscaler.inspection.columns import reflowed
 
 if TYPE_CHECKING:
     from autoscaler.operating.pausing import Changed, Pausable
@@ -136,7 +138,8 @@ def _discovered(url: str) -> dict[str, Pausable] | str:
 
 def _report(service: Pausable, changed: Changed, as_json: bool) -> None:
     with piped():
-        click.echo(json.dumps(changed.as_json(), indent=2) if as_json else "\n".join(_page(service, changed)))
+        lines = reflowed("\n".join(_page(service, changed)), terminal_columns(), hang=len("tag before   "))
+        click.echo(json.dumps(changed.as_json(), indent=2) if as_json else "\n".join(lines))
     if not changed.done:
         leave(f"ECS does not return {_shown(changed.requested)} yet. Check again with `autoscaler doctor`.", FINDINGS)
 

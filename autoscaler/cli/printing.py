@@ -25,7 +25,7 @@ from autoscaler.config import (
     shadow_notes,
 )
 from autoscaler.errors import ConfigError
-from autoscaler.inspection.columns import indented, wrapped
+from autoscaler.inspection.columns import INDENT, indented, reflowed, wrapped
 
 # `check` and `settings`: validate the settings, and print their reference or their effective values.
 
@@ -97,8 +97,10 @@ def settings(form: str | None, as_json: bool) -> None:
         _print_effective(as_json)
     elif as_json:
         click.echo(json.dumps([row._asdict() for row in reference()], indent=2))
+    elif form == "markdown":
+        click.echo(markdown(reference()), nl=False)
     else:
-        click.echo((markdown if form == "markdown" else plain)(reference()), nl=False)
+        click.echo("\n".join(reflowed(plain(reference()), terminal_columns(), hang=0)))
 
 
 def _print_effective(as_json: bool) -> None:
@@ -106,7 +108,13 @@ def _print_effective(as_json: bool) -> None:
         rows = effective(os.environ)
     except ConfigError as error:
         refuse(error)
-    click.echo(json.dumps([row._asdict() for row in rows], indent=2) if as_json else aligned(rows))
+    if as_json:
+        click.echo(json.dumps([row._asdict() for row in rows], indent=2))
+    elif (columns := terminal_columns()) is None:
+        click.echo(aligned(rows))
+    else:
+        named = (f"{row.name} = {row.value} ({row.origin})" for row in rows)
+        click.echo("\n".join(line for text in named for line in reflowed(text, columns, hang=INDENT)))
 
 
 # `iam-policy`: the least-privilege policy of the daemon's role.

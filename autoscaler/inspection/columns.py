@@ -60,6 +60,17 @@ def indented(first: str, text: str, columns: int | None) -> Iterator[str]:
         yield f"{' ' * before if number else first}{line}"
 
 
+def reflowed(text: str, columns: int | None, hang: int = 2) -> Iterator[str]:
+    """Yield the lines of the text, each wrapped to `columns` with its own indentation; the rest of a line is indented
+    by `hang` more columns.
+    """
+    for line in text.splitlines():
+        start = line[: len(line) - len(line.lstrip())]
+        room = None if columns is None else columns - len(start) - hang
+        for number, part in enumerate(wrapped(line.lstrip(), room)):
+            yield f"{start}{' ' * hang if number else ''}{part}"
+
+
 def widths_of(rows: Sequence[Sequence[str]], columns: int | None = None) -> list[int]:
     """Return the widths of all columns except the last. If they are together wider than `columns`, the widest one is
     as narrow as necessary: `laid_out` continues below a cell that is wider.

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
@@ -23,6 +23,7 @@ from autoscaler.config.quoting import printable
 from autoscaler.core.figures import several
 from autoscaler.core.model import Rule
 from autoscaler.core.policy import Policy
+from autoscaler.inspection.columns import INDENT, indented, laid_out, wrapped
 from autoscaler.inspection.deciding import JournalLine, decision_on, parsed
 
 ADMISSION = frozenset({Rule.FLEET_CAP.value, Rule.SHARED_CAP.value, Rule.CONFLICTING_SCALER.value})
@@ -266,16 +267,28 @@ def _report_entry(one: Replayed) -> dict[str, Any]:
     }
 
 
-def as_table(differences: Iterable[Replayed], tally: ReplayCounts) -> Iterator[str]:
-    """Yield a row for each difference, with a header if there is one, then the unreadable lines, then the counts."""
+def as_table(differences: Iterable[Replayed], tally: ReplayCounts, columns: int | None = None) -> Iterator[str]:
+    """Yield a row for each difference, with a header if there is one, then the unreadable lines, then the counts.
+
+    `columns`: the width of the terminal. The rules and the decision are then below the row (None: one line per row).
+    """
     rows = map(_row, differences)
     first = next(rows, None)
     if first is not None:
-        yield from map(_aligned, chain([HEADS, first], rows))
+        yield from (line for row in chain([HEADS, first], rows) for line in _lines(row, columns))
         yield ""
     for one in tally.unreadable:
-        yield f"line {one.line} cannot be replayed: {printable(one.error)}"
-    yield summary(tally)
+        yield from wrapped(f"line {one.line} cannot be replayed: {printable(one.error)}", columns)
+    yield from wrapped(summary(tally), columns)
+
+
+def _lines(row: Sequence[str], columns: int | None) -> Iterator[str]:
+    if columns is None:
+        yield _aligned(row)
+        return
+    *cells, rules, decision = map(printable, row)
+    yield from laid_out([*cells, ""], WIDTHS[: len(cells)], columns)
+    yield from indented(" " * INDENT, f"{rules}: {decision}", columns)
 
 
 def _row(one: Replayed) -> tuple[str, ...]:

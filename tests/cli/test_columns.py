@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.inspection.columns import LEAST_WIDTH, indented, laid_out, width_of, widths_of, wrapped
+from autoscaler.inspection.columns import LEAST_WIDTH, indented, laid_out, reflowed, width_of, widths_of, wrapped
 
 WORD = st.text(st.sampled_from("ab-/,件"), min_size=1, max_size=20)
 SENTENCE = st.lists(WORD, max_size=20).map(" ".join)
@@ -33,6 +33,18 @@ def test_the_lines_of_an_indented_text_start_in_one_column(first: str, text: str
     lines = list(indented(first, text, columns))
     assert [line[: len(first)] for line in lines] == [first, *[" " * len(first)] * (len(lines) - 1)]
     assert all(width_of(line) <= columns for line in lines)
+
+
+@given(lines=st.lists(st.tuples(st.integers(0, 4), SENTENCE), max_size=4), hang=st.integers(0, 4))
+def test_a_reflowed_text_keeps_the_indentation_of_each_line(lines: list[tuple[int, str]], hang: int) -> None:
+    text = "\n".join(" " * indent + line for indent, line in lines)
+    assert list(reflowed(text, None, hang)) == text.splitlines()
+    assert " ".join(reflowed(text, 40, hang)).split() == text.split()
+    assert all(width_of(line) <= 40 or " " not in line.strip() for line in reflowed(text, 40, hang))
+    for indent, line in lines:
+        first, *more = list(reflowed(" " * indent + line, 40, hang)) or [""]
+        assert not line or first.startswith(" " * indent + line.split()[0])
+        assert all(len(each) - len(each.lstrip()) == indent + hang for each in more)
 
 
 rows = st.lists(st.tuples(WORD, WORD, st.text(st.sampled_from("xyz"), max_size=60), SENTENCE), min_size=1, max_size=5)

@@ -12,7 +12,8 @@ import pytest
 from autoscaler.cli import main
 from autoscaler.core.model import Backlog, Missing
 from tests.aws.double import ok
-from tests.cli.spoken import autoscaler
+from tests.cli.spoken import autoscaler, journal_line, situation
+from tests.cli.spoken import text as text_of
 from tests.cli.terminal import on_a_terminal
 from tests.cli.test_doctor import GOOD
 from tests.cli.test_explain import NOW, api_answer, poll
@@ -40,6 +41,13 @@ queues = ["refunds"]
 def file(tmp_path: Path) -> str:
     (tmp_path / "autoscaler.toml").write_text(FILE)
     return str(tmp_path / "autoscaler.toml")
+
+
+@pytest.fixture
+def short_file(tmp_path: Path) -> str:
+    """Return settings without the long key: a variable that is wider than the terminal stays whole."""
+    (tmp_path / "short.toml").write_text(FILE.replace(LONG, "refunds"))
+    return str(tmp_path / "short.toml")
 
 
 def words(text: str) -> set[str]:
@@ -123,6 +131,24 @@ async def test_check_and_problems(columns: int, file: str, tmp_path: Path) -> No
     (tmp_path / "bad.toml").write_text(FILE.replace("max_tasks = 6000", "max_task = 6000"))
     text = await shown("check", "--config", str(tmp_path / "bad.toml"), columns=columns, code=2)
     assert words((await autoscaler("check", "--config", str(tmp_path / "bad.toml"))).err) == words(text)
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+@pytest.mark.parametrize("form", [[], ["--effective"]])
+async def test_settings(columns: int, form: list[str], short_file: str) -> None:
+    text = await shown("settings", *form, "--config", short_file, columns=columns)
+    plain = (await autoscaler("settings", *form, "--config", short_file)).out.decode()
+    assert words(plain) <= words(re.sub(r"[()]", "", text) if form else text) | {"(min", "n)"}
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+async def test_replay(columns: int, tmp_path: Path) -> None:
+    journal = tmp_path / "daemon.log"
+    journal.write_bytes(text_of(journal_line(situation(), 8), journal_line(situation(visible=900), 20, "rate_limit")))
+    text = await shown("replay", str(journal), columns=columns, code=1)
+    plain = (await autoscaler("replay", str(journal))).out.decode()
+    assert words(plain.replace(":", "")) <= words(text.replace(":", ""))
+    assert re.search(r"^2026-11-23T08:30:00\.000Z  orders .* 2 -> 8 .* 2 -> 10$", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("columns", WIDTHS)
