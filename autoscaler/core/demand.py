@@ -52,8 +52,11 @@ LATE_AT_MOST_RATIO = 2.0
 
 NO_PAST = Memory()
 
-BACKLOG_IN_TIME = "to receive {0} in half of the latency target, or in the time left: {1} per slot, {2} per task"
-HELD_NOW = "for the {0} in flight, {1} per task"
+BACKLOG_IN_TIME = (
+    "to receive {0} in half of the latency target, or in what is left of it: {1} per slot, the first at once, and "
+    "{2} per task"
+)
+HELD_NOW = "for the {0} in flight that the running tasks can hold, {1} per task"
 
 RECENT_RATIO = 1.05
 """A recent processing time that is longer than the learned one by this factor is named as such."""
@@ -221,7 +224,12 @@ def _latency_vote(policy: Policy, processing_s: float, known: Known, work: Work,
     messages, slots = work.counted, policy.task_concurrency
     receives = messages / clearing if clearing else 0.0
     terms = (
-        Term("backlog", clearing / slots, BACKLOG_IN_TIME, (Several(messages, "message"), receives, slots)),
+        Term(
+            "backlog",
+            clearing / slots,
+            BACKLOG_IN_TIME,
+            (Several(messages, "message"), receives, Several(slots, "slot")),
+        ),
         Term("in_flight", busy, HELD_NOW, (Several(work.held * policy.count_in_flight, "message"), slots)),
     )
     return Vote(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from autoscaler.core.figures import number, several
 from autoscaler.core.model import MOST_TASKS, Decision, DecisionStep, Observation, Verdict, Vote
 from autoscaler.core.policy import Policy
@@ -44,11 +46,19 @@ def _required(decision: Decision) -> str:
     if not decision.votes:
         return "no signal has a value" if decision.complete else "no signal could be read"
     highest = max(decision.votes, key=_strength)
-    required, term = f"{highest.reason}: {_tasks(highest.tasks)} required", highest.binding
+    required, term = f"{_tasks(highest.tasks)} required", highest.binding
     if term.reason in highest.reason:
-        return required
-    exact = "" if term.cap or term.tasks == highest.tasks else f"{number(term.tasks)} "
-    return f"{required}, {exact}{term.reason}"
+        return f"{highest.reason}: {required}"
+    if term.cap and term.name != "present":
+        most = max((each for each in highest.terms if not each.cap), key=_TASKS)
+        return f"{highest.reason}: {required}; {number(most.tasks)} {most.reason}, but {term.reason}"
+    if term.cap:
+        return f"{highest.reason}: {required}; {term.reason}"
+    exact = "" if number(term.tasks) == number(highest.tasks) else f"{number(term.tasks)} "
+    return f"{highest.reason}: {required}, {exact}{term.reason}"
+
+
+_TASKS = attrgetter("tasks")
 
 
 def _strength(vote: Vote) -> float:

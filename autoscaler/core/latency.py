@@ -77,8 +77,10 @@ PROBE_RATIO = 0.85
 again and again. Either messages begin to wait, which shows the throughput, or fewer tasks are enough.
 """
 
-SPENT_LATE = "to receive {0} within {1} s: the present {2} can receive {3}, each further task {4}"
-SPENT_EARLY = "to receive {0} within {1} s: the present {2} can receive {3}"
+SPENT_LATE = (
+    "to receive {0} within {1} s: the present {2} can receive at least {3}, each further task {4} after its start"
+)
+SPENT_EARLY = "to receive {0} within {1} s: the present {2} can receive at least {3}"
 NOT_DUE = "no message is due within {0} s"
 """The reasons of a term that follows from due times. The number of tasks can be computed from the five values: the
 present tasks + (messages - received) / those of a further task, or in proportion if the present ones can receive more.
@@ -88,10 +90,10 @@ BACKLOG = "; tasks that start later cost more"
 STANDING = (
     "for half of the load, {0}, and a standing backlog in one latency target, {1}: it has waited half of it for minutes"
 )
-EASE = "; half of the latency is then unused"
-LOAD = "for arrivals of {0}/s x {1} s / {2} per task = {3}, and {4} of headroom"
+EASE = "; each then waits for at most half of the latency target"
+LOAD = "for {0}/s x {1} s / {2} per task = {3}, and {4} of headroom"
 LITTLE = "a load of {0} tasks is less than half a task: its messages can wait for a start-up"
-LASTING = "for arrivals of {0}/s over a third of the latency x {1} s / {2} per task = {3}"
+LASTING = "for {0}/s, the mean over a third of the latency target, x {1} s / {2} per task = {3}"
 FEW = "with a slot for each of {0} at {1} per task, and {2} spare tasks"
 PRESENT = "{0} can meet the latency target; up to {1} would be kept, but none is added"
 ENOUGH = "no more than the present {0}"
@@ -287,7 +289,12 @@ class _Needed(NamedTuple):
     def term(self, name: str, plan: _Plan, more: str = "") -> Term:
         if not self.tasks:
             return Term(name, 0.0, NOT_DUE, (self.horizon_s,))
-        facts = (Several(self.messages, "message"), self.due_s, Several(plan.tasks, "task"), self.received)
+        facts = (
+            Several(self.messages, "waiting or expected message"),
+            self.due_s,
+            Several(plan.tasks, "task"),
+            self.received,
+        )
         if self.messages <= self.received:
             return Term(name, self.tasks, SPENT_EARLY + more, facts)
         each = plan.slots * (1 + (self.due_s - plan.start_s) / plan.slot_s)

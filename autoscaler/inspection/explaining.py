@@ -121,12 +121,12 @@ def _learned(known: Knowledge) -> Iterator[Input]:
     yield _estimate(
         "arrivals",
         known.rate_per_s,
-        f"{number(known.rate_per_s.value)} messages/s, load of {several(known.load, 'task')}",
+        f"{several(known.rate_per_s.value, 'message')}/s, load of {several(known.load, 'task')}",
     )
     if known.regime is not Regime.IDLE:
         yield Input("learned from", f"{known.regime}: {REGIMES[known.regime]}")
     if known.bottleneck is not None:
-        limit = several(ceil(known.bottleneck), "task")
+        limit = several(known.bottleneck, "task")
         yield Input("bottleneck", f"above {limit}, more tasks complete no more messages")
     if known.groups is not None:
         yield Input("message groups", f"more than {several(ceil(known.groups), 'task')} would be idle")

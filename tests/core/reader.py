@@ -14,11 +14,12 @@ _TASKS = _N + " tasks?"
 
 PATTERNS: tuple[tuple[str, Callable[..., float]], ...] = (
     (
-        f"to receive {_N} messages? within {_N} s: the present {_TASKS} can receive {_N}, each further task {_N}",
+        f"to receive {_N} waiting or expected messages? within {_N} s: the present {_TASKS} can receive at least {_N}, "
+        f"each further task {_N} after its start",
         lambda messages, _, tasks, received, each: tasks + (messages - received) / each,
     ),
     (
-        f"to receive {_N} messages? within {_N} s: the present {_TASKS} can receive {_N}",
+        f"to receive {_N} waiting or expected messages? within {_N} s: the present {_TASKS} can receive at least {_N}",
         lambda messages, _, tasks, received: tasks * messages / received,
     ),
     (f"no message is due within {_N} s", lambda _: 0.0),
@@ -28,11 +29,11 @@ PATTERNS: tuple[tuple[str, Callable[..., float]], ...] = (
     ),
     (f"a load of {_N} tasks is less than half a task", lambda _: 0.0),
     (
-        f"for arrivals of {_N} messages?/s x {_N} s / {_N} per task = {_N}, and {_N} of headroom",
+        f"for {_N} messages?/s x {_N} s / {_N} per task = {_N}, and {_N} of headroom",
         lambda rate, takes, slots, load, headroom: rate * takes / slots + headroom,
     ),
     (
-        f"for arrivals of {_N} messages?/s over a third of the latency x {_N} s / {_N} per task = {_N}",
+        f"for {_N} messages?/s, the mean over a third of the latency target, x {_N} s / {_N} per task = {_N}",
         lambda rate, takes, slots, load: load if abs(load - rate * takes / slots) <= 0.02 * load + 0.1 else inf,
     ),
     (
@@ -56,10 +57,14 @@ PATTERNS: tuple[tuple[str, Callable[..., float]], ...] = (
     (f"to test with {_TASKS} whether more help", lambda tasks: tasks),
     (f"no message waits: {_TASKS} of the present {_N} tasks? are tried", lambda tasks, _: tasks),
     (
-        f"to receive {_N} messages? in half of the latency target, or in the time left: {_N} per slot, {_N} per task",
+        f"to receive {_N} messages? in half of the latency target, or in what is left of it: {_N} per slot, the first "
+        f"at once, and {_N} slots? per task",
         lambda messages, receives, slots: messages / receives / slots if messages else 0.0,
     ),
-    (f"for the {_N} messages? in flight, {_N} per task", lambda messages, slots: messages / slots),
+    (
+        f"for the {_N} messages? in flight that the running tasks can hold, {_N} per task",
+        lambda messages, slots: messages / slots,
+    ),
     (
         f"backlog {_N}, {_N} in flight([^,0-9]*not counted[^,0-9]*)?(?:[^,0-9]*), (?:{_N} delayed, )?{_N} per task",
         lambda waiting, held, uncounted, delayed, per: (waiting + (0 if uncounted else held) + (delayed or 0)) / per,

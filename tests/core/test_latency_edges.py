@@ -69,8 +69,14 @@ def test_the_words_of_a_term_give_the_due_time_and_the_receives() -> None:
     """
     due, later, *_ = needed(regular((170.0, 10.0), (LATER, 40.0)), latency_s=300.0, running=1).terms
     assert (due.reason, later.reason) == (
-        "to receive 40 messages within 110 s: the present 1 task can receive 23, each further task 13",
-        "to receive 50 messages within 113 s: the present 1 task can receive 23.6, each further task 13.6",
+        (
+            "to receive 40 waiting or expected messages within 110 s: the present 1 task can receive at least 23, "
+            "each further task 13 after its start"
+        ),
+        (
+            "to receive 50 waiting or expected messages within 113 s: the present 1 task can receive at least 23.6, "
+            "each further task 13.6 after its start"
+        ),
     )
 
 

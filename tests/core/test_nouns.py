@@ -181,7 +181,10 @@ def test_the_sentence_names_the_highest_vote_the_rules_and_the_drain_time() -> N
     world = seen(80, cpu=Utilization(10.0, NOW, 10))
     decision = decide(timed, Memory(), world)
     work = "backlog 80, 0 in flight, 5 s each (configured), latency target 60 s"
-    term = "5.71 to receive 80 messages in half of the latency target, or in the time left: 7 per slot, 2 per task"
+    term = (
+        "5.71 to receive 80 messages in half of the latency target, or in what is left of it: 7 per slot, the first at "
+        "once, and 2 slots per task"
+    )
     start = f"orders: 10 -> 4 tasks (min 0, max 100): {work}: 6 tasks required, {term}"
     pause = "pause: 4 instead of 6 (paused at 4)"
     assert sentence(timed, decision) == f"{start}; {pause}"

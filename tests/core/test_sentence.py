@@ -46,3 +46,13 @@ def test_the_sentence_gives_the_range_of_several_latency_targets() -> None:
         queues=(QueuePolicy("q", 60.0), QueuePolicy("slow", 600.0)),
     )
     assert "latency targets 60 s to 600 s: " in sentence(several, decide(several, Memory(), seen(80)))
+
+
+def test_a_limit_that_decides_is_named_with_what_is_needed_without_it() -> None:
+    """Above a bottleneck of 14.5 tasks, more tasks complete no more messages."""
+    limited = replace(knowledge((30.0, 300.0)), bottleneck=14.5)
+    world = replace(seen(300), knowledge=limited)
+    unset = policy(backlog_per_task=None)
+    text = sentence(unset, decide(unset, Memory(), world))
+    assert "15 tasks required; 56.6 to receive 300 waiting or expected messages" in text
+    assert "after its start, but more than 14.5 tasks complete no more messages" in text
