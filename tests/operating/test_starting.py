@@ -184,6 +184,7 @@ every_command = st.sampled_from([
 @given(command=every_command, columns=st.integers(20, 200))
 def test_a_folded_command_is_the_same_command_and_fits_unless_a_word_is_wider(command: str, columns: int) -> None:
     lines = folded(command, columns)
+    assert all(line.endswith(" \\") for line in lines[:-1])
     assert shlex.split("\n".join(lines).replace("\\\n", " ")) == shlex.split(command)
     assert all(len(line) <= columns or " " not in line.removesuffix(" \\") for line in lines)
 
