@@ -15,17 +15,20 @@ import click
 from autoscaler import __version__
 from autoscaler.cli.assessing import assess
 from autoscaler.cli.doctor import doctor
+from autoscaler.cli.equipping import equip
 from autoscaler.cli.explaining import decide, explain, replay
 from autoscaler.cli.kinds import Duration
-from autoscaler.cli.output import refuse, settings_or_exit
+from autoscaler.cli.output import refuse, sourced_settings_or_exit
 from autoscaler.cli.pausing import pause, resume
 from autoscaler.cli.printing import check, completion, dashboards, iam_policy, settings
 from autoscaler.cli.simulating import simulate
 from autoscaler.cli.starting import init
 from autoscaler.cli.status import status
 from autoscaler.config import use_sources
+from autoscaler.config.loading import config_of
+from autoscaler.config.locating import located
 from autoscaler.config.metrics import SignalDeclaration
-from autoscaler.errors import ConfigError
+from autoscaler.errors import ConfigError, Problem
 
 
 def _sources() -> tuple[SignalDeclaration, ...]:
@@ -44,8 +47,8 @@ def main(ctx: click.Context) -> None:
     """Scale Amazon ECS services by their SQS queues: meet a latency target at the lowest cost, with a reason for every
     decision.
 
-    Settings come from AUTOSCALER_... environment variables and from the TOML file in AUTOSCALER_CONFIG_FILE.
-    `autoscaler settings` lists all of them.
+    Settings come from AUTOSCALER_... environment variables and from the TOML file of --config, which every command
+    has, else of AUTOSCALER_CONFIG_FILE. `autoscaler settings` lists all of them.
 
     Output is colored on a terminal (NO_COLOR turns this off) and plain in a pipe.
 
@@ -75,13 +78,13 @@ def run() -> None:
         AUTOSCALER_QUEUES=orders AUTOSCALER_MAX_TASKS=20 autoscaler run
     """
     _leave_on_signals()
-    config = settings_or_exit()
+    settings = sourced_settings_or_exit()
     from autoscaler.app import run as run_daemon  # noqa: PLC0415 - the AWS SDK takes half a second to import
 
     try:
-        run_daemon(config, os.environ)
+        run_daemon(config_of(settings), os.environ)
     except ConfigError as error:
-        refuse(error)
+        refuse(ConfigError([Problem(located(each.where, settings), each.what) for each in error.problems]))
 
 
 @main.command(short_help="Run the daemon on a simulated AWS on this machine.")
@@ -131,3 +134,5 @@ COMMANDS = (
 
 for command in COMMANDS:
     main.add_command(command)
+for command in (main, *main.commands.values()):
+    equip(command)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from autoscaler.cli.output import USAGE, leave, piped
+from autoscaler.cli.output import USAGE, leave, piped, say
 
 if TYPE_CHECKING:
     from autoscaler.sim.monthly import MonthlyCost
@@ -33,6 +33,17 @@ def is_stdout(place: Path | None) -> bool:
     return str(place) == "-"
 
 
+def json_place(shown: Path | None, file: Path | None) -> Path | None:
+    """Return where the JSON goes (None: nowhere): `shown` is the value of `--json`, `-` for the flag alone, and `file`
+    that of `--json-out`. With both, the command ends.
+    """
+    if shown is not None and file is not None:
+        leave("simulate: --json and --json-out: use --json for standard output, or --json-out for a file.", USAGE)
+    if shown is not None and not is_stdout(shown):
+        say(f"simulate: `--json FILE` will be removed; use `--json-out {shown}`. `--json` alone is standard output.")
+    return shown if file is None else file
+
+
 def check(json_to: Path | None, report: Path | None) -> None:
     """Check before the simulation that both files can be written. Raises `ValueError` with the remedy."""
     if is_stdout(report):
@@ -40,7 +51,7 @@ def check(json_to: Path | None, report: Path | None) -> None:
             "--report: an HTML page cannot be written to standard output. Pass a file name, such as report.html"
         )
     if json_to is not None and report is not None and json_to.absolute() == report.absolute():
-        raise ValueError(f"--json and --report are both {json_to}. Pass two different files")
+        raise ValueError(f"--json-out and --report are both {json_to}. Pass two different files")
     for place in (json_to, report):
         if place is not None and not is_stdout(place):
             _check(place)
@@ -150,10 +161,9 @@ def _warn(study: Study) -> None:
 
     for run in study.runs:
         if left := int(np.isnan(run.outcome.received_s).sum()):
-            click.echo(
+            say(
                 f"{run.policy}, seed {run.seed}: {left:,} messages were not received one day after the load's end, "
-                "when the simulation stops; the cost does not include them",
-                err=True,
+                "when the simulation stops; the cost does not include them"
             )
 
 

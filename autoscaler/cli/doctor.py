@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -13,9 +14,11 @@ from typing import TYPE_CHECKING
 import click
 
 from autoscaler.cli.kinds import Address, Duration, RoleArn
-from autoscaler.cli.output import CLEAR, USAGE, daemon_url, leave, listed, piped, refuse, table
+from autoscaler.cli.output import CLEAR, USAGE, daemon_url, leave, listed, piped, refuse, table, terminal_columns
 from autoscaler.config.loading import LoadedSettings, settle
+from autoscaler.core.figures import several
 from autoscaler.errors import ConfigError
+from autoscaler.inspection.columns import INDENT, wrapped
 
 if TYPE_CHECKING:
     from autoscaler.operating.doctor import Finding
@@ -30,19 +33,21 @@ LEAST_S = 5.0
 
 @click.command(short_help="Find problems in an installation. Read-only.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-@click.option("--quiet", is_flag=True, help="Do not print checks that are ok.")
+@click.option("--all", "show_all", is_flag=True, help="Print every check; otherwise those that are ok are counted.")
+@click.option("--quiet", is_flag=True, help="Do not print checks that are ok, also in JSON.")
 @click.option(
     "--timeout", "limit_s", type=Duration(), default="60s", show_default=True, help="Time limit for all checks."
 )
 @click.option("--role", type=RoleArn(), help="ARN of the daemon's role, if the command runs with other credentials.")
 @click.option("--url", type=Address(), help="Address of a running daemon.  [default: from the settings]")
-def doctor(as_json: bool, quiet: bool, limit_s: float, role: str | None, url: str | None) -> None:
+def doctor(*, as_json: bool, show_all: bool, quiet: bool, limit_s: float, role: str | None, url: str | None) -> None:
     """Find problems in an installation. Read-only.
 
     \b
     It checks:
       settings, credentials, Region and endpoints
-      every service, also those discovered by tag: bounds, task starts, pause, conflicting scalers
+      every service, also those discovered by tag: bounds, task starts, pause,
+        conflicting scalers
       the tags of discovered services
       every queue, and its Region
       the IAM permissions for all of these, with the daemon's own read calls
@@ -81,7 +86,7 @@ def doctor(as_json: bool, quiet: bool, limit_s: float, role: str | None, url: st
         if as_json:
             click.echo(json.dumps(_as_json(shown, findings, code), indent=2))
         else:
-            click.echo("\n".join(_page(shown, findings)))
+            click.echo("\n".join(_page(findings, show_all and not quiet)))
     raise SystemExit(code)
 
 
@@ -101,13 +106,29 @@ def _as_json(shown: Sequence[Finding], findings: Sequence[Finding], code: int) -
     return {"ok": code == 0, "exit": code, "counts": counts, "findings": [one.as_json() for one in shown]}
 
 
-def _page(shown: Sequence[Finding], findings: Sequence[Finding]) -> Iterator[str]:
+def _page(findings: Sequence[Finding], show_all: bool) -> Iterator[str]:
+    """Yield the findings, the worst first, then how many checks of each kind are ok, unless these are shown."""
+    good = [one for one in findings if one.level.word == "good"]
+    shown = sorted((one for one in findings if show_all or one.level.word != "good"), key=lambda one: -one.level)
     if shown:
         rows = [(WORDS[one.level.word], one.subject, one.what, _sentence(one)) for one in shown]
-        yield from table(HEADS, rows, _styled)
+        yield from table(HEADS, rows, _styled, below=INDENT)
         yield ""
+    if good and not show_all:
+        yield from wrapped(_passed(good), terminal_columns())
     counts = _counted(findings)
     yield ", ".join(f"{word}: {counts[level]}" for level, word in WORDS.items() if counts[level])
+
+
+def _passed(good: Sequence[Finding]) -> str:
+    """Return the number of checks that are ok, in total and of each kind."""
+    kinds = Counter(DETAIL.sub(r"\1", one.what) for one in good)
+    named = ", ".join(f"{count} x {kind}" if count > 1 else kind for kind, count in kinds.most_common())
+    return f"{several(len(good), 'check')} passed (`--all` shows them): {named}"
+
+
+DETAIL = re.compile(r"(calls|\b(?:queue|cluster)) .+")
+"""What checks of one kind differ in: the service of AWS, the queue, the cluster."""
 
 
 def _sentence(one: Finding) -> str:

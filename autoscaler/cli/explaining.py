@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, Any
@@ -20,16 +19,21 @@ from autoscaler.cli.output import (
     code_of_kinds,
     conversing,
     daemon_url,
-    is_terminal,
     leave,
     meant_key,
     piped,
     progress,
+    say,
     settings_or_exit,
+    sourced_settings_or_exit,
     standard_input,
+    terminal_columns,
     unknown_service,
 )
+from autoscaler.config.loading import config_of
+from autoscaler.config.locating import located, located_in
 from autoscaler.errors import Unavailable
+from autoscaler.inspection.columns import wrapped
 from autoscaler.inspection.deciding import answer, lines, printed
 from autoscaler.inspection.replaying import (
     PolicyLookup,
@@ -56,7 +60,8 @@ def decide() -> None:
     \b
     Examples:
       jq -c 'select(.situation) | .situation' daemon.log | autoscaler decide
-      echo '{"current": 2, "policy": {"max_tasks": 9}, "demand": 5}' | autoscaler decide
+      echo '{"current": 2, "policy": {"max_tasks": 9}, "demand": 5}' \\
+        | autoscaler decide
     """
     unreadable = False
     with piped():
@@ -84,8 +89,9 @@ def explain(key: str, as_json: bool, url: str | None) -> None:
 
     \b
     Examples:
-      autoscaler explain orders
-      autoscaler explain orders --url http://autoscaler.internal:9108 --json | jq .steps
+      autoscaler explain orders-worker
+      autoscaler explain orders-worker --json | jq .steps
+      autoscaler explain orders-worker --url http://autoscaler.internal:9108
     """
     from autoscaler.inspection import explaining  # noqa: PLC0415 - most commands do not need it
 
@@ -95,8 +101,8 @@ def explain(key: str, as_json: bool, url: str | None) -> None:
         if as_json:
             click.echo(json.dumps(account, indent=2))
         else:
-            columns = shutil.get_terminal_size().columns if is_terminal() else None
-            click.echo(f"{_title(account)}\n\n{explaining.page(account, columns)}", nl=False)
+            columns = terminal_columns()
+            click.echo("\n".join((*_title(account, columns), "", explaining.page(account, columns))), nl=False)
     raise SystemExit(code_of_kinds(explaining.kinds_of(account)))
 
 
@@ -114,33 +120,35 @@ def _from_daemon(url: str, key: str) -> Mapping[str, Any] | None:
         case Answered([*_, newest]):
             return {"source": "daemon", "url": url, **newest}
         case NoDaemon(reason):
-            click.echo(reason, err=True)
+            say(reason)
         case _:
-            click.echo(f"The daemon at {url} has no decision for the service {key!r} yet.", err=True)
+            say(f"The daemon at {url} has no decision for the service {key!r} yet.")
     return None
 
 
 def _from_aws(key: str) -> Mapping[str, Any]:
-    config = settings_or_exit()
+    settings = sourced_settings_or_exit()
+    config = config_of(settings)
     keys = [service.ref.key for service in config.services]
     known = meant_key(key, keys)
     if known is None:
         unknown_service(key, keys, "in the settings")
-    click.echo("Reading AWS once instead. This decision has no history, so it never scales in.", err=True)
+    say("Reading AWS once instead. This decision has no history, so it never scales in.")
     from autoscaler.one_shot import account_once  # noqa: PLC0415 - the AWS SDK takes half a second to import
 
     try:
-        return {"source": "aws", "url": None, **account_once(config, known)}
+        return {"source": "aws", "url": None, **located_in(account_once(config, known), settings, known)}
     except Unavailable as error:
-        leave(str(error), UNREACHABLE)
+        leave(located(str(error), settings, known), UNREACHABLE)
 
 
-def _title(account: Mapping[str, Any]) -> str:
+def _title(account: Mapping[str, Any], columns: int | None) -> Iterator[str]:
     source = f"the daemon at {account['url']}" if account["source"] == "daemon" else "AWS (read once, no history)"
     named = (("", account.get("ts")), ("mode ", account.get("mode")), ("source: ", source))
     where = ", ".join(f"{name}{value}" for name, value in named if value)
-    name = click.style(str(account.get("service")), bold=True)
-    return f"{name} ({account.get('cluster')}/{account.get('ecs_service')}): {where}"
+    name = str(account.get("service"))
+    first, *more = wrapped(f"{name} ({account.get('cluster')}/{account.get('ecs_service')}): {where}", columns)
+    yield from (click.style(first[: len(name)], bold=True) + first[len(name) :], *more)
 
 
 # `replay`: replay the decisions of a log.
@@ -153,7 +161,8 @@ def _title(account: Mapping[str, Any]) -> str:
 def replay(journal: Path, print_json: bool, with_settings: bool) -> None:
     """Replay the decisions in a log with this version or other settings, and report the decisions that differ.
 
-    JOURNAL is a log of the daemon, one JSON object per line; `-` is standard input. Each line with a `situation` is
+    JOURNAL is a JSON log of the daemon, one object per line; `-` is standard input. A text log, as on a terminal, has
+    no inputs to replay (AUTOSCALER_LOG_FORMAT=json). Each line with a `situation` is
     decided again, independently of the other lines, with the history that it contains. Other lines are skipped and
     counted. --settings replaces the recorded settings with the settings of the environment. Schedules apply; pauses
     by tag do not.
@@ -164,15 +173,23 @@ def replay(journal: Path, print_json: bool, with_settings: bool) -> None:
     \b
     Examples:
       autoscaler replay daemon.log
-      AUTOSCALER_CONFIG_FILE=new.toml autoscaler replay daemon.log --settings --json | jq .different
+      autoscaler replay daemon.log --settings --config new.toml --json \\
+        | jq .different
     """
     policies = _policies() if with_settings else None
     tally = ReplayCounts()
     with piped(), _opened(journal) as stream, progress(journal) as watched:
         outcomes = tally.counted(replayed(watched(lines(stream)), policies))
         differences = (one for one in outcomes if isinstance(one, Replayed) and not one.alike)
-        for text in (as_json if print_json else as_table)(differences, tally):
+        report = as_json(differences, tally) if print_json else as_table(differences, tally, terminal_columns())
+        for text in report:
             click.echo(text)
+    if tally.is_text:
+        leave(
+            "replay: the log is text. Use the JSON log of the daemon: set AUTOSCALER_LOG_FORMAT=json, or write the log "
+            "to a file instead of a terminal.",
+            USAGE,
+        )
     if not tally.decisions:
         leave(
             "replay: the log contains no decision that can be replayed. Use a JSON log of the daemon; with --settings, "

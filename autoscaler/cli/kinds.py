@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from autoscaler.cli.equipping import environ_of
 from autoscaler.config import load
 from autoscaler.config.addresses import queue, role_arn
 from autoscaler.config.quoting import quote
@@ -79,7 +79,7 @@ class Key(click.ParamType[str]):
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
         try:
-            keys = [service.ref.key for service in load(os.environ).services]
+            keys = [service.ref.key for service in load(environ_of(ctx)).services]
         except ConfigError:
             return []
         return [CompletionItem(key) for key in keys if key.startswith(incomplete)]

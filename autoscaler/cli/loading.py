@@ -7,9 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import click
-
-from autoscaler.cli.output import REFUSED, UNREACHABLE, leave
+from autoscaler.cli.output import REFUSED, UNREACHABLE, leave, say
 from autoscaler.errors import AutoscalerError, Unavailable
 
 if TYPE_CHECKING:
@@ -89,7 +87,7 @@ def _history(options: dict[str, Any]) -> CountTrace:
     trace = counts_from_minutes(queue.name, (Sum(*each) for each in _remembered(queue, spans)), start, end)
     first, last = (f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}" for at in (end - 60 * trace.counts.size, end))
     missing = f"{trace.missing} of them had no datapoint and count as empty"
-    click.echo(f"queue {queue.name}: {trace.counts.size} minutes, {first} to {last} UTC; {missing}", err=True)
+    say(f"queue {queue.name}: {trace.counts.size} minutes, {first} to {last} UTC; {missing}")
     return trace
 
 

@@ -7,7 +7,6 @@ import io
 import os
 import shutil
 import sys
-import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +15,10 @@ from typing import IO, Any, NoReturn
 import click
 
 from autoscaler.config import Config, load
+from autoscaler.config.loading import LoadedSettings, config_of, settle
 from autoscaler.config.quoting import printable
 from autoscaler.errors import AutoscalerError, ConfigError, Unavailable
+from autoscaler.inspection.columns import Style, indented, laid_out, reflowed, widths_of
 from autoscaler.inspection.deciding import JournalLine
 
 # Exit codes, and the functions that end a command with an error.
@@ -27,8 +28,13 @@ FINDINGS, USAGE, REFUSED, UNREACHABLE = 1, 2, 3, 4
 
 def settings_or_exit() -> Config:
     """Return the settings of the environment. If they are invalid, print all problems and exit with code 2."""
+    return config_of(sourced_settings_or_exit())
+
+
+def sourced_settings_or_exit() -> LoadedSettings:
+    """Return the settings with their origins, as `settings_or_exit` does."""
     try:
-        return load(os.environ)
+        return settle(os.environ)
     except ConfigError as error:
         refuse(error)
 
@@ -36,10 +42,10 @@ def settings_or_exit() -> Config:
 def refuse(error: ConfigError) -> NoReturn:
     """Print all problems of the settings on stderr, and exit with code 2."""
     count = len(error.problems)
-    click.echo(f"{count} problem{'s' if count > 1 else ''} in the settings:", err=True)
+    say(f"{count} problem{'s' if count > 1 else ''} in the settings:")
     for problem in error.problems:
-        click.echo(f"  {problem}", err=True)
-    click.echo("`autoscaler settings` lists every setting; `autoscaler check` validates them.", err=True)
+        say(f"  {problem}")
+    say("`autoscaler settings` lists every setting; `autoscaler check` validates them.")
     raise SystemExit(USAGE)
 
 
@@ -52,8 +58,8 @@ def unknown_service(key: str, keys: Sequence[str], where: str) -> NoReturn:
     """Print that the key is unknown, the most similar key, and all keys, and exit with code 2."""
     near = difflib.get_close_matches(key[:100].lower(), keys, n=1)
     meant = f" Did you mean {near[0]}?" if near else ""
-    click.echo(f"There is no service {key!r} {where}.{meant}", err=True)
-    click.echo(f"Known services: {', '.join(keys) or 'none'}", err=True)
+    say(f"There is no service {key!r} {where}.{meant}")
+    say(f"Known services: {', '.join(keys) or 'none'}")
     raise SystemExit(USAGE)
 
 
@@ -73,7 +79,7 @@ def failed(fault: AutoscalerError) -> NoReturn:
 
 def leave(message: str, code: int) -> NoReturn:
     """Print the message on stderr, and exit with the code."""
-    click.echo(message, err=True)
+    say(message)
     raise SystemExit(code)
 
 
@@ -84,48 +90,43 @@ def meant_key(key: str, keys: Iterable[str]) -> str | None:
     return next((known for known in keys if folded(known) == folded(key)), None)
 
 
-# Tables: on a terminal with colours and a wrapped last column; otherwise one plain line per row.
-
-GAP = "  "
-LEAST_WIDTH = 24
-"""Minimum width of the last column; on a narrower terminal it is not wrapped."""
+# Tables and texts: on a terminal coloured and wrapped; otherwise one plain line per row.
 
 
 def is_terminal() -> bool:
     return sys.stdout.isatty()
 
 
+def terminal_columns() -> int | None:
+    """Return the width of the terminal to which stdout goes (None: no terminal, so nothing is wrapped)."""
+    return shutil.get_terminal_size().columns if is_terminal() else None
+
+
 def table(
-    heads: Sequence[str], rows: Sequence[Sequence[str]], style: Callable[[int, str], str] = lambda _, cell: cell
+    heads: Sequence[str], rows: Sequence[Sequence[str]], style: Style = lambda _, cell: cell, below: int | None = None
 ) -> Iterator[str]:
-    """Yield the lines of the table. `style` colours a padded cell by its column, counted from 0; click removes colours
-    if the output is not a terminal.
+    """Yield the lines of the table. click removes the colours of `style` if the output is not a terminal.
+
+    `below`: on a terminal, the last cell is below its row, after this number of spaces, and has no head.
     """
+    columns = terminal_columns()
     shown = [tuple(cell and printable(cell) for cell in row) for row in rows]
-    widths = [max(map(len, column)) for column in zip(heads, *shown, strict=True)][:-1]
-    room = _room(widths)
-    yield click.style(_line(heads, widths), bold=True)
-    for row in shown:
-        first, *more = _wrapped(row[-1], room)
-        yield _line([*row[:-1], first], widths, style)
-        yield from (" " * (sum(widths) + len(GAP) * len(widths)) + style(len(widths), line) for line in more)
+    widths = widths_of([heads, *shown], columns)
+    if below is None or columns is None:
+        yield from (click.style(line, bold=True) for line in laid_out(heads, widths, columns))
+        yield from (line for row in shown for line in laid_out(row, widths, columns, style))
+        return
+    yield from (click.style(line, bold=True) for line in laid_out([*heads[:-1], ""], widths, columns))
+    for *cells, text in shown:
+        yield from laid_out([*cells, ""], widths, columns, style)
+        yield from (style(len(cells), line) for line in indented(" " * below, text, columns))
 
 
-def _room(widths: Sequence[int]) -> int | None:
-    """Return the maximum width of the last column (None: unlimited)."""
-    if not is_terminal():
-        return None
-    left = shutil.get_terminal_size().columns - sum(widths) - len(GAP) * len(widths)
-    return left if left >= LEAST_WIDTH else None
-
-
-def _wrapped(text: str, room: int | None) -> list[str]:
-    return [text] if room is None else textwrap.wrap(text, room) or [""]
-
-
-def _line(cells: Sequence[str], widths: Sequence[int], style: Callable[[int, str], str] = lambda _, cell: cell) -> str:
-    padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=False)]
-    return GAP.join(style(column, cell) for column, cell in enumerate([*padded, cells[-1]])).rstrip()
+def say(message: str) -> None:
+    """Print a note on stderr, wrapped if stderr is a terminal."""
+    columns = shutil.get_terminal_size().columns if sys.stderr is not None and sys.stderr.isatty() else None
+    for line in reflowed(message, columns):
+        click.echo(line, err=True)
 
 
 # Standard input and output as bytes, line by line, and the handling of closed streams.

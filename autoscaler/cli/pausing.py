@@ -12,10 +12,23 @@ from typing import TYPE_CHECKING
 import click
 
 from autoscaler.cli.kinds import Address, Duration, Key, Moment, Paused
-from autoscaler.cli.output import FINDINGS, USAGE, daemon_url, failed, leave, meant_key, piped, refuse, unknown_service
+from autoscaler.cli.output import (
+    FINDINGS,
+    USAGE,
+    daemon_url,
+    failed,
+    leave,
+    meant_key,
+    piped,
+    refuse,
+    say,
+    terminal_columns,
+    unknown_service,
+)
 from autoscaler.config import load
 from autoscaler.core.policy import Pause
 from autoscaler.errors import AutoscalerError, ConfigError
+from autoscaler.inspection.columns import reflowed
 
 if TYPE_CHECKING:
     from autoscaler.operating.pausing import Changed, Pausable
@@ -47,9 +60,9 @@ def pause(
 
     \b
     Examples:
-      autoscaler pause orders
-      autoscaler pause orders in --for 2h
-      autoscaler pause orders 12 --until 2026-11-23T18:00Z
+      autoscaler pause orders-worker
+      autoscaler pause orders-worker in --for 2h
+      autoscaler pause orders-worker 12 --until 2026-11-23T18:00Z
     """
     if until is not None and for_s is not None:
         leave("pause: --until and --for both set the end. Use only one of them.", USAGE)
@@ -80,7 +93,7 @@ def resume(key: str, url: str | None, as_json: bool) -> None:
 
     \b
     Example:
-      autoscaler resume orders
+      autoscaler resume orders-worker
     """
     service = _service(key, url or daemon_url())
     from autoscaler.operating import pausing  # noqa: PLC0415 - the AWS SDK takes half a second to import
@@ -104,7 +117,7 @@ def _service(key: str, url: str) -> Pausable:
     if meant_key(key, found) is None:
         discovered = _discovered(url)
         if isinstance(discovered, str):
-            click.echo(discovered, err=True)
+            say(discovered)
         else:
             found |= discovered
             places = f"in the settings or in the daemon at {url}"
@@ -125,7 +138,8 @@ def _discovered(url: str) -> dict[str, Pausable] | str:
 
 def _report(service: Pausable, changed: Changed, as_json: bool) -> None:
     with piped():
-        click.echo(json.dumps(changed.as_json(), indent=2) if as_json else "\n".join(_page(service, changed)))
+        lines = reflowed("\n".join(_page(service, changed)), terminal_columns(), hang=len("tag before   "))
+        click.echo(json.dumps(changed.as_json(), indent=2) if as_json else "\n".join(lines))
     if not changed.done:
         leave(f"ECS does not return {_shown(changed.requested)} yet. Check again with `autoscaler doctor`.", FINDINGS)
 

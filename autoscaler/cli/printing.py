@@ -11,7 +11,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from autoscaler.cli.kinds import Account, RoleArn
-from autoscaler.cli.output import USAGE, leave, listed, piped, refuse, settings_or_exit
+from autoscaler.cli.output import USAGE, leave, listed, piped, refuse, say, settings_or_exit, terminal_columns
 from autoscaler.config import (
     Config,
     aligned,
@@ -25,6 +25,7 @@ from autoscaler.config import (
     shadow_notes,
 )
 from autoscaler.errors import ConfigError
+from autoscaler.inspection.columns import INDENT, indented, reflowed, wrapped
 
 # `check` and `settings`: validate the settings, and print their reference or their effective values.
 
@@ -38,7 +39,7 @@ def check(as_json: bool) -> None:
 
     \b
     Example:
-      AUTOSCALER_CONFIG_FILE=autoscaler.toml autoscaler check
+      autoscaler check --config autoscaler.toml
     """
     try:
         config = load(os.environ)
@@ -54,7 +55,10 @@ def check(as_json: bool) -> None:
         click.echo(json.dumps({"ok": True, "services": services, "notes": remarks}, indent=2))
         return
     with piped():
-        click.echo("\n".join([f"Settings are valid: {_named(config)}", *(f"  note: {note}" for note in remarks)]))
+        columns = terminal_columns()
+        click.echo("\n".join(wrapped(f"Settings are valid: {_named(config)}", columns)))
+        for remark in remarks:
+            click.echo("\n".join(indented("  note: ", remark, columns)))
 
 
 def _check_web_config(config: Config) -> None:
@@ -93,8 +97,10 @@ def settings(form: str | None, as_json: bool) -> None:
         _print_effective(as_json)
     elif as_json:
         click.echo(json.dumps([row._asdict() for row in reference()], indent=2))
+    elif form == "markdown":
+        click.echo(markdown(reference()), nl=False)
     else:
-        click.echo((markdown if form == "markdown" else plain)(reference()), nl=False)
+        click.echo("\n".join(reflowed(plain(reference()), terminal_columns(), hang=0)))
 
 
 def _print_effective(as_json: bool) -> None:
@@ -102,7 +108,13 @@ def _print_effective(as_json: bool) -> None:
         rows = effective(os.environ)
     except ConfigError as error:
         refuse(error)
-    click.echo(json.dumps([row._asdict() for row in rows], indent=2) if as_json else aligned(rows))
+    if as_json:
+        click.echo(json.dumps([row._asdict() for row in rows], indent=2))
+    elif (columns := terminal_columns()) is None:
+        click.echo(aligned(rows))
+    else:
+        named = (f"{row.name} = {row.value} ({row.origin})" for row in rows)
+        click.echo("\n".join(line for text in named for line in reflowed(text, columns, hang=INDENT)))
 
 
 # `iam-policy`: the least-privilege policy of the daemon's role.
@@ -157,7 +169,7 @@ def iam_policy(**options: Any) -> None:
     with piped():
         click.echo(json.dumps(found.policy, indent=2))
     for remark in () if options["as_json"] else found.remarks:
-        click.echo(f"note: {remark}", err=True)
+        say(f"note: {remark}")
 
 
 # `dashboards`: write the monitoring files.
@@ -176,7 +188,7 @@ def dashboards(out: Path, as_json: bool) -> None:
     \b
     Examples:
       autoscaler dashboards --out monitoring
-      AUTOSCALER_CONFIG_FILE=autoscaler.toml autoscaler dashboards --out monitoring
+      autoscaler dashboards --config autoscaler.toml --out monitoring
     """
     from autoscaler.monitoring import files  # noqa: PLC0415 - only here
 
@@ -192,7 +204,7 @@ def dashboards(out: Path, as_json: bool) -> None:
     with piped():
         click.echo(json.dumps({"files": names}, indent=2) if as_json else "\n".join(names))
     if config is None and not as_json:
-        click.echo("No settings found. The alarm template is for one queue, which its parameters set.", err=True)
+        say("No settings found. The alarm template is for one queue, which its parameters set.")
 
 
 def _settings() -> Config | None:

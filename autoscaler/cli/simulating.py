@@ -76,10 +76,14 @@ STOPPED = 130
 )
 @click.option(
     "--json",
-    "json_to",
+    "json_shown",
     type=click.Path(path_type=Path),
-    help="Write the results as JSON to this file; `-` is standard output.",
+    is_flag=False,
+    flag_value="-",
+    metavar="",
+    help="Print the results as JSON, and nothing else on stdout.",
 )
+@click.option("--json-out", "json_to", type=click.Path(path_type=Path), help="Write the results as JSON to this file.")
 @click.option("--report", type=click.Path(path_type=Path), help="Write an HTML page with charts to this file.")
 def simulate(**options: Any) -> None:
     """Simulate policies on a load, and compare message latency and cost.
@@ -144,13 +148,14 @@ def simulate(**options: Any) -> None:
       autoscaler simulate --scenario poison,bottleneck --policy ours,keda
       autoscaler simulate --trace week.csv --mean-tasks 12 --cpu-target 60
       autoscaler simulate --from-cloudwatch 14d --queue orders --seeds 3 \\
-        --json result.json
+        --json-out result.json
     """
     try:
         import numpy  # noqa: F401, PLC0415 - an extra
         import rich  # noqa: F401, PLC0415 - an extra
     except ImportError:
         leave("simulate: NumPy and rich are required. Run: pip install 'ecs-queue-autoscaler[simulate]'", USAGE)
+    options["json_to"] = delivering.json_place(options.pop("json_shown"), options["json_to"])
     with _stoppable() as stopping:
         if options["cpu_target"] is not None or options["cpu_scenarios"] is not None:
             _simulate_cpu(options, stopping)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
+import shlex
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from autoscaler.cli.kinds import Account, Duration, QueueList
-from autoscaler.cli.output import USAGE, is_terminal, leave
+from autoscaler.cli.output import USAGE, leave, terminal_columns
 from autoscaler.errors import ConfigError
+from autoscaler.inspection.columns import INDENT, indented
+
+if TYPE_CHECKING:
+    from autoscaler.operating.starting import Step
 
 LATENCY, MOST_TASKS = "60s", 10
 UNKNOWN = "unknown"
@@ -58,9 +64,16 @@ FLAGS = {"cluster": "--cluster", "service": "--service", "queues": "--queues"}
 @click.option("--account", type=Account(), help="AWS account ID.  [default: from the queues]")
 @click.option("--image", help="Image of the daemon, preferably with a digest.  [default: placeholder IMAGE]")
 @click.option(
+    "--arch",
+    type=click.Choice(["x86_64", "arm64"]),
+    default="x86_64",
+    show_default=True,
+    help="Processors of the daemon's task; IMAGE must support them.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
-    default="autoscaler",
+    default="autoscaler-deploy",
     show_default=True,
     help="Directory to write to.",
 )
@@ -75,7 +88,8 @@ def init(out: Path, force: bool, as_json: bool, **given: Any) -> None:
     \b
     Examples:
       autoscaler init
-      autoscaler init --cluster prod --service orders-worker --queues orders --max-tasks 20 --out setup
+      autoscaler init --cluster prod --service orders-worker --queues orders \\
+        --max-tasks 20 --out setup
     """
     _ask(given, as_json)
     from autoscaler.operating.iam import region_in  # noqa: PLC0415 - the AWS SDK is slow
@@ -93,13 +107,12 @@ def init(out: Path, force: bool, as_json: bool, **given: Any) -> None:
     except OSError as error:
         leave(f"init: {out} cannot be written: {error.strerror or error}. Choose another directory with --out.", USAGE)
     if as_json:
-        click.echo(json.dumps({"files": [str(path) for path in placed], "next": steps(answers)}, indent=2))
+        following = [step._asdict() for step in steps(answers)]
+        click.echo(json.dumps({"files": [str(path) for path in placed], "next": following}, indent=2))
         return
     for path in placed:
         click.echo(f"wrote {path}")
-    click.echo(click.style(f"\nNext, in {out}:", bold=True))
-    for number, step in enumerate(steps(answers), 1):
-        click.echo(_wrapped(f"  {number}. ", step))
+    click.echo("\n".join(_next(out, steps(answers))))
 
 
 def _flag(where: str) -> str:
@@ -112,10 +125,21 @@ def _listed(words: list[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def _wrapped(before: str, text: str) -> str:
-    """Return the text wrapped to the terminal's width; without a terminal, on one line."""
-    width = shutil.get_terminal_size().columns if is_terminal() else 1_000
-    return click.wrap_text(text, width, initial_indent=before, subsequent_indent=" " * len(before))
+def _next(out: Path, steps: Sequence[Step]) -> Iterator[str]:
+    """Yield the steps. A command that is wider than the terminal continues after a backslash, so it can be pasted."""
+    yield click.style("\nNext:", bold=True)
+    yield from ("", *_pasted(f"cd {shlex.quote(str(out))}"))
+    for number, step in enumerate(steps, 1):
+        yield ""
+        yield from indented(f"{number:>2}. ", step.text, terminal_columns())
+        yield from (line for command in step.commands for line in ("", *_pasted(command)))
+
+
+def _pasted(command: str) -> Iterator[str]:
+    from autoscaler.operating.starting import folded  # noqa: PLC0415 - the AWS SDK is slow
+
+    room = (terminal_columns() or 80) - INDENT
+    yield from (" " * INDENT + click.style(line, fg="cyan") for line in folded(command, room))
 
 
 def _ask(given: dict[str, Any], as_json: bool) -> None:
@@ -124,8 +148,9 @@ def _ask(given: dict[str, Any], as_json: bool) -> None:
     missing = [flag for name, flag in FLAGS.items() if given[name] is None]
     if missing and not asks:
         leave(f"init: no terminal. Pass {_listed(missing)}.", USAGE)
+    source = click.get_current_context().get_parameter_source
     for name, (question, default, kind) in QUESTIONS.items():
-        if given[name] is None:
+        if given[name] is None and source(name) is not ParameterSource.COMMANDLINE:
             given[name] = (
                 click.prompt(question, default, type=kind, prompt_suffix=" ")
                 if asks

@@ -1,9 +1,10 @@
-"""`status`: one line per service, once or refreshed."""
+"""`status`: one row per service, once or refreshed."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import signal
 import threading
@@ -13,7 +14,6 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import accumulate
 from typing import TYPE_CHECKING
-from unicodedata import combining, east_asian_width
 
 import click
 
@@ -26,17 +26,22 @@ from autoscaler.cli.output import (
     is_terminal,
     leave,
     piped,
-    settings_or_exit,
+    say,
+    sourced_settings_or_exit,
     table,
+    terminal_columns,
 )
+from autoscaler.config.loading import config_of
+from autoscaler.config.locating import located_in
 from autoscaler.core.figures import number
+from autoscaler.inspection.columns import INDENT, width_of, wrapped
 from autoscaler.pricing import dollars
 
 if TYPE_CHECKING:
     from autoscaler.operating.status import Statuses, StatusRow
 
 
-# The status table: one line per service.
+# The status table: one row per service, and on a terminal the decision below it.
 
 HEADS = ("service", "slo", "tasks", "backlog", "oldest", "last decision")
 COLOURS = {"missed": "red", "at_risk": "yellow", "unknown": "magenta", "met": "green"}
@@ -45,19 +50,21 @@ COLOURS = {"missed": "red", "at_risk": "yellow", "unknown": "magenta", "met": "g
 def page(found: Statuses) -> Iterator[str]:
     """Yield the table's lines; on a terminal, the first line has the number of services that miss their target."""
     if is_terminal():
-        yield _summary(found)
-    yield from table(HEADS, [_cells(row) for row in found.worst_first], _styled)
+        yield from _summary(found)
+    yield from table(HEADS, [_cells(row) for row in found.worst_first], _styled, below=INDENT)
 
 
-def _summary(found: Statuses) -> str:
+def _summary(found: Statuses) -> Iterator[str]:
     source = "AWS (read once, no history)" if found.url is None else f"daemon at {found.url}"
     word = (
         f"{len(found.bad)} of {len(found.rows)} services do not meet their latency target"
         if found.bad
         else "all latency targets met"
     )
-    shown = f"{click.style(word, fg='red' if found.bad else 'green')}, {source}, {datetime.now().astimezone():%H:%M:%S}"
-    return f"{shown}{_spent(found)}"
+    shown = f"{word}, {source}, {datetime.now().astimezone():%H:%M:%S}{_spent(found)}"
+    first, *more = wrapped(shown, terminal_columns())
+    part, colour = first[: len(word)], "red" if found.bad else "green"
+    yield from (f"{click.style(part, fg=colour)}{first[len(word) :]}", *more)
 
 
 def _spent(found: Statuses) -> str:
@@ -96,7 +103,8 @@ def _sentence(row: StatusRow) -> str:
     marks = [row.mode] if row.mode != "active" else []
     marks += [] if row.paused is None else [f"paused: {row.paused}"]
     mark = f"({', '.join(marks)}) " if marks else ""
-    reason = f" [{row.reason}]" if row.slo.value in {"missed", "at_risk"} else ""
+    unstated = row.slo.value in {"missed", "at_risk", "unknown"} and row.reason not in row.sentence
+    reason = f" [{row.reason}]" if unstated else ""
     contest = "" if row.contest is None else f" [{row.contest}]"
     clearing = f" [{row.clearing}]" if reason and row.clearing else ""
     return f"{mark}{row.sentence.removeprefix(f'{row.key}: ')}{reason}{clearing}{contest}"
@@ -171,20 +179,28 @@ def fitting(lines: Sequence[str], width: int, height: int) -> list[str]:
 
 
 def _cut(line: str, width: int) -> str:
-    """Return the line within `width` columns; a cut line loses its colours."""
-    plain = click.unstyle(line)
-    return line if columns(plain) <= width else _first(plain, width - 1) + "…"
+    """Return the line within `width` columns. What remains keeps its colours."""
+    if width_of(click.unstyle(line)) <= width:
+        return line
+    shown, left = "", width - 1
+    for piece in ESCAPE.split(line):
+        if ESCAPE.fullmatch(piece):
+            shown += piece
+            continue
+        fits = _first(piece, left)
+        shown += fits
+        left = left - width_of(fits) if fits == piece else 0
+    return shown + "…"
+
+
+ESCAPE = re.compile(r"(\x1b\[[0-9;]*m)")
+"""The colours that `click.style` writes."""
 
 
 def _first(text: str, width: int) -> str:
     """Return the longest prefix of the text within `width` columns."""
-    ends = accumulate(map(columns, text))
+    ends = accumulate(map(width_of, text))
     return "".join(letter for letter, end in zip(text, ends, strict=True) if end <= width)
-
-
-def columns(text: str) -> int:
-    """Return the width on a terminal: East Asian wide letters take two columns, combining marks none."""
-    return sum(0 if combining(letter) else 1 + (east_asian_width(letter) in "WF") for letter in text)
 
 
 def _draw(lines: Sequence[str]) -> None:
@@ -253,13 +269,14 @@ def _from_daemon(url: str) -> Statuses | str:
 
 
 def _from_aws(reason: str) -> Statuses:
-    click.echo(reason, err=True)
-    config = settings_or_exit()
-    click.echo("Reading AWS once instead, without history.", err=True)
+    say(reason)
+    settings = sourced_settings_or_exit()
+    say("Reading AWS once instead, without history.")
     from autoscaler.one_shot import services_once  # noqa: PLC0415 - the AWS SDK takes half a second to import
     from autoscaler.operating.status import Statuses  # noqa: PLC0415
 
-    return Statuses.of(services_once(config)["services"], None)
+    services = services_once(config_of(settings))["services"]
+    return Statuses.of([located_in(service, settings, service["key"]) for service in services], None)
 
 
 def _lines(heard: Statuses | str, as_json: bool) -> list[str]:
@@ -268,7 +285,7 @@ def _lines(heard: Statuses | str, as_json: bool) -> list[str]:
         return [json.dumps(heard.as_json())] if as_json else list(page(heard))
     if as_json:
         return [json.dumps({"source": None, "error": heard, "services": []})]
-    return [heard]
+    return wrapped(heard, terminal_columns())
 
 
 def _code(found: Statuses) -> int:

@@ -6,13 +6,11 @@ daemon has the same account, and so the same output.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import ceil, isinf
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from autoscaler.config import aligned
 from autoscaler.config.quoting import printable
 from autoscaler.core.figures import number, seconds, several
 from autoscaler.core.knowledge import Estimate, Knowledge, Regime
@@ -20,6 +18,7 @@ from autoscaler.core.model import Backlog, Fleet, Flow, Measurement, Missing, Ob
 from autoscaler.core.policy import Policy
 from autoscaler.core.workers import kind_of, long_work, shown, stop_words
 from autoscaler.errors import AutoscalerError, ConfigError, Unavailable
+from autoscaler.inspection.columns import laid_out, widths_of, wrapped
 from autoscaler.inspection.deciding import UnreadableSituation, decision_on
 from autoscaler.situation import decode
 
@@ -207,9 +206,7 @@ def page(account: Mapping[str, Any], columns: int | None = None) -> str:
         _block("Notices", ((notice["kind"], notice["text"]) for notice in account.get("notices") or ()), columns),
         _block("Target", _target_rows(account), columns),
     )
-    sentence = printable(str(account["sentence"]))
-    shown = sentence if columns is None else textwrap.fill(sentence, columns, break_on_hyphens=False)
-    return "\n".join((*filter(None, blocks), shown)) + "\n"
+    return "\n".join((*filter(None, blocks), *wrapped(printable(str(account["sentence"])), columns))) + "\n"
 
 
 def _demand(account: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -255,24 +252,11 @@ def _target(account: Mapping[str, Any]) -> tuple[str, ...]:
     return (f"{account['current']} -> {account['target']}", ", ".join(outcome))
 
 
-LEAST_WIDTH = 24
-"""The least width of the last column; on a narrower terminal it is not wrapped."""
-
-
 def _block(title: str, rows: Iterable[Sequence[str]], columns: int | None) -> str:
     shown = [tuple(cell and printable(cell) for cell in map(str, row)) for row in rows]
     if not shown:
         return "" if title in {"Faults", "Notices"} else f"{title}\n  none\n"
-    before = 2 + sum(max(map(len, column)) + 2 for column in list(zip(*shown, strict=True))[:-1])
-    lines = [line for row in shown for line in _wrapped(row, None if columns is None else columns - before)]
-    return f"{title}\n" + "".join(f"  {line}\n" for line in aligned(lines).splitlines())
-
-
-def _wrapped(row: Sequence[str], room: int | None) -> Iterator[Sequence[str]]:
-    """Yield the row, and the rest of its last cell in rows of their own."""
-    if room is None or room < LEAST_WIDTH:
-        yield row
-        return
-    first, *more = textwrap.wrap(row[-1], room, break_on_hyphens=False) or [""]
-    yield (*row[:-1], first)
-    yield from ((*("" for _ in row[:-1]), line) for line in more)
+    room = None if columns is None else columns - 2
+    widths = widths_of(shown, room)
+    lines = (line for row in shown for line in laid_out(row, widths, room))
+    return "\n".join((*wrapped(title, columns), *(f"  {line}" for line in lines))) + "\n"

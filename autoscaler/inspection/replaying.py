@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
@@ -23,6 +23,7 @@ from autoscaler.config.quoting import printable
 from autoscaler.core.figures import several
 from autoscaler.core.model import Rule
 from autoscaler.core.policy import Policy
+from autoscaler.inspection.columns import INDENT, indented, laid_out, wrapped
 from autoscaler.inspection.deciding import JournalLine, decision_on, parsed
 
 ADMISSION = frozenset({Rule.FLEET_CAP.value, Rule.SHARED_CAP.value, Rule.CONFLICTING_SCALER.value})
@@ -35,9 +36,10 @@ service.
 
 
 class Skipped(NamedTuple):
-    """A line without a decision."""
+    """A line without a decision. `is_text`: it has no JSON."""
 
     line: int
+    is_text: bool = False
 
 
 class Unset(NamedTuple):
@@ -124,7 +126,7 @@ def _replayed(line: JournalLine, lookup: PolicyLookup | None) -> Outcome:
     except ValueError as error:
         return Unread(line.number, str(error))
     if entry is None:
-        return Skipped(line.number)
+        return Skipped(line.number, is_text=b"{" not in (line.content or b"{"))
     situation = entry["situation"]
     service = str(entry.get("service") or situation.get("name") or "service")
     if lookup is not None:
@@ -193,7 +195,8 @@ WIDTHS = (24, 20, 14, 14, 24, 0)
 class ReplayCounts:
     """The counts of a replay. `decisions` were made again, and were `alike` or `different`.
 
-    `unset`: decisions on services that are not in the settings. `unread`: decisions that this code cannot read.
+    `texts`: skipped lines without JSON. `unset`: decisions on services that are not in the settings. `unread`:
+    decisions that this code cannot read.
     """
 
     lines: int = 0
@@ -201,6 +204,7 @@ class ReplayCounts:
     alike: int = 0
     different: int = 0
     skipped: int = 0
+    texts: int = 0
     unset: int = 0
     unread: int = 0
     unknown_services: set[str] = field(default_factory=set)
@@ -227,8 +231,14 @@ class ReplayCounts:
                 self.unread += 1
                 if len(self.unreadable) < NAMED:
                     self.unreadable.append(outcome)
-            case _:
+            case Skipped(is_text=is_text):
                 self.skipped += 1
+                self.texts += is_text
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the log is the text that the daemon writes on a terminal: most lines are no JSON, none a decision."""
+        return 2 * self.texts > self.lines and self.lines == self.skipped
 
 
 def as_json(differences: Iterable[Replayed], tally: ReplayCounts) -> Iterator[str]:
@@ -257,16 +267,28 @@ def _report_entry(one: Replayed) -> dict[str, Any]:
     }
 
 
-def as_table(differences: Iterable[Replayed], tally: ReplayCounts) -> Iterator[str]:
-    """Yield a row for each difference, with a header if there is one, then the unreadable lines, then the counts."""
+def as_table(differences: Iterable[Replayed], tally: ReplayCounts, columns: int | None = None) -> Iterator[str]:
+    """Yield a row for each difference, with a header if there is one, then the unreadable lines, then the counts.
+
+    `columns`: the width of the terminal. The rules and the decision are then below the row (None: one line per row).
+    """
     rows = map(_row, differences)
     first = next(rows, None)
     if first is not None:
-        yield from map(_aligned, chain([HEADS, first], rows))
+        yield from (line for row in chain([HEADS, first], rows) for line in _lines(row, columns))
         yield ""
     for one in tally.unreadable:
-        yield f"line {one.line} cannot be replayed: {printable(one.error)}"
-    yield summary(tally)
+        yield from wrapped(f"line {one.line} cannot be replayed: {printable(one.error)}", columns)
+    yield from wrapped(summary(tally), columns)
+
+
+def _lines(row: Sequence[str], columns: int | None) -> Iterator[str]:
+    if columns is None:
+        yield _aligned(row)
+        return
+    *cells, rules, decision = map(printable, row)
+    yield from laid_out([*cells, ""], WIDTHS[: len(cells)], columns)
+    yield from indented(" " * INDENT, f"{rules}: {decision}", columns)
 
 
 def _row(one: Replayed) -> tuple[str, ...]:

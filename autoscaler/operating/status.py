@@ -56,17 +56,20 @@ GOOD = frozenset({SloStatus.MET, SloStatus.NONE})
 
 @dataclass(frozen=True, slots=True)
 class Statuses:
-    """All services, and the kinds of their read errors. `url`: the daemon's (None: AWS was read without a daemon)."""
+    """All services, and the kinds of their read errors. `url`: the daemon's (None: AWS was read without a daemon).
+    `services`: the rows as in the API.
+    """
 
     rows: tuple[StatusRow, ...]
     kinds: frozenset[str]
     url: str | None
+    services: tuple[Mapping[str, Any], ...] = ()
 
     @classmethod
     def of(cls, services: Sequence[Mapping[str, Any]], url: str | None) -> Statuses:
         """Return the statuses of an API response."""
         kinds = {str(fault.get("kind")) for service in services for fault in service["faults"]}
-        return cls(tuple(_row(service) for service in services), frozenset(kinds), url)
+        return cls(tuple(map(_row, services)), frozenset(kinds), url, tuple(services))
 
     @property
     def bad(self) -> tuple[StatusRow, ...]:
@@ -88,9 +91,13 @@ class Statuses:
         return sum(known) if known else None
 
     def as_json(self) -> dict[str, Any]:
+        """Return the services with the fields of `/api/v1/services`. The fields that only a row has, such as `visible`,
+        are those of version 0.1 and will be removed.
+        """
         source = {"source": "aws" if self.url is None else "daemon", "url": self.url}
-        cost = {"cost_today_dollars": self.cost_today_dollars}
-        return source | cost | {"services": [row._asdict() for row in self.rows]}
+        both = zip(self.rows, self.services, strict=True)
+        known = [row._asdict() | dict(service) | {"slo": row.slo, "reason": row.reason} for row, service in both]
+        return source | {"cost_today_dollars": self.cost_today_dollars, "services": known}
 
 
 def _row(service: Mapping[str, Any]) -> StatusRow:

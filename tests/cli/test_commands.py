@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -40,6 +41,39 @@ def test_help_has_an_example_that_starts_with_the_command(name: Any) -> None:
 @pytest.mark.parametrize("name", sorted(set(NAMES) - PROCESS_ONLY))
 def test_every_command_that_prints_a_report_has_a_json_option(name: Any) -> None:
     assert "--json" in help_of(name)
+
+
+FILE = """
+[services.mail]
+cluster = "prod"
+service = "mail-worker"
+queues = ["mail"]
+max_tasks = 9
+"""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_has_the_option_for_the_settings_file(name: Any) -> None:
+    assert re.search(r"^ +--config FILE ", help_of(name), re.MULTILINE)
+    result = CliRunner().invoke(main, [name, "--config", "nowhere.toml"])
+    assert result.exit_code == 2
+    assert "File 'nowhere.toml' does not exist" in result.stderr
+
+
+def test_the_option_for_the_settings_file_overrides_the_variable_only_for_its_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("mail", "refunds"):
+        (tmp_path / f"{name}.toml").write_text(FILE.replace("mail", name))
+    monkeypatch.setenv("AUTOSCALER_CONFIG_FILE", str(tmp_path / "refunds.toml"))
+    for options, service in (["--config", str(tmp_path / "mail.toml")], "mail"), ([], "refunds"):
+        result = CliRunner().invoke(main, ["check", "--json", *options])
+        assert json.loads(result.stdout)["services"] == [service]
+    before = CliRunner().invoke(main, ["--config", str(tmp_path / "mail.toml"), "check", "--json"])
+    assert json.loads(before.stdout)["services"] == ["mail"], "the option can be before the command too"
+    monkeypatch.delenv("AUTOSCALER_CONFIG_FILE")
+    assert CliRunner().invoke(main, ["check", "--config", str(tmp_path / "mail.toml")]).exit_code == 0
+    assert CliRunner().invoke(main, ["check"]).exit_code == 2
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -87,6 +121,13 @@ async def test_commands_and_the_keys_of_services_are_completed(words: str, expec
     }
     ended = await autoscaler(**(LEAST | completion))
     assert ended.out.decode().split() == [f"plain,{expected}"]
+
+
+async def test_the_keys_of_a_file_that_the_command_line_names_are_completed(tmp_path: Path) -> None:
+    (tmp_path / "mail.toml").write_text(FILE)
+    words = f"autoscaler explain --config {tmp_path / 'mail.toml'} m"
+    completion = {"_AUTOSCALER_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": "4"}
+    assert (await autoscaler(**completion)).out.decode().split() == ["plain,mail"]
 
 
 async def test_with_invalid_settings_no_key_is_completed_and_nothing_is_printed() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,7 +70,7 @@ async def findings_of(double: AwsDouble, *arguments: str, **settings: str) -> tu
 
 async def test_a_healthy_service_is_reported_in_all_checks_and_exits_with_0() -> None:
     async with healthy() as double:
-        ended = await doctor(double)
+        ended = await doctor(double, "--all")
     assert (ended.code, ended.err) == (0, "")
     shown = ended.out.decode()
     assert "3 desired, 3 running, 0 pending" in shown
@@ -79,6 +81,27 @@ async def test_a_healthy_service_is_reported_in_all_checks_and_exits_with_0() ->
     assert "AWS_ENDPOINT_URL is set" in shown, "a custom endpoint is shown clearly"
     assert "\x1b" not in shown
     assert "ok: " in shown.splitlines()[-1]
+
+
+async def test_findings_are_first_and_good_results_are_a_count_per_kind() -> None:
+    queues = {"AUTOSCALER_QUEUES": "orders,refunds", "AUTOSCALER_MAX_TASKS": "6000"}
+    async with healthy() as double:
+        head, *shown = rows((await doctor(double, **queues)).out)
+        _, *every = rows((await doctor(double, "--all", **queues)).out)
+        output = json.loads((await doctor(double, "--json", **queues)).out)
+    assert head == ["", "subject", "check", "result and remedy"]
+    levels = [row[0] for row in every if len(row) > 1]
+    assert levels == sorted(levels, key=["fix", "unknown", "note", "ok"].index)
+    good = levels.count("ok")
+    *findings, blank, [passed], counts = shown
+    assert [*findings, blank, counts] == [row for row in every if row[0] != "ok"]
+    assert passed.startswith(f"{good} checks passed (`--all` shows them): ")
+    assert "2 x queue" in passed
+    assert output["counts"]["good"] == good
+
+
+def rows(out: bytes) -> list[list[str]]:
+    return [re.split("  +", line) for line in out.decode().splitlines()]
 
 
 async def test_quiet_omits_good_results() -> None:
@@ -190,6 +213,18 @@ async def test_a_failed_read_is_a_finding_with_its_remedy(
         ended, findings = await findings_of(double, AUTOSCALER_WORKERS="self_protecting")
     assert (ended, findings[what]["level"]) == (code, "finding")
     assert message in findings[what]["remedy"]
+
+
+async def test_a_remedy_names_the_file_and_the_key_of_a_setting_that_is_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(
+        '[services.orders]\ncluster = "prod"\nservice = "orders"\nqueues = ["orders"]\nmax_tasks = 9\n'
+    )
+    here = dict.fromkeys((name for name in GOOD if name.startswith("AUTOSCALER_")), "")
+    async with healthy() as double:
+        double.on("DescribeServices", ok({"services": [], "failures": [{"reason": "MISSING"}]}))
+        code, findings = await findings_of(double, "--config", str(tmp_path / "a.toml"), **here)
+    assert code == 1
+    assert "services.orders.cluster in a.toml, services.orders.service in a.toml" in findings["service"]["remedy"]
 
 
 async def test_invalid_credentials_are_one_finding_and_no_other_call_is_made() -> None:
@@ -384,8 +419,9 @@ async def test_doctor_reads_every_answer_of_an_emulator() -> None:
     async with world() as observer:
         unused_url = f"http://127.0.0.1:{free_port()}"
         ended = await autoscaler(
-            "doctor", "--url", unused_url, **(WORLD | {"AWS_ENDPOINT_URL": observer.url, "AUTOSCALER_MIN_TASKS": "1"})
-        )
+            "doctor", "--all", "--url", unused_url,
+            **(WORLD | {"AWS_ENDPOINT_URL": observer.url, "AUTOSCALER_MIN_TASKS": "1"}),
+        )  # fmt: skip
         actions = {request.action for request in observer.requests}
     assert ended.code == 0, ended.out.decode()
     assert "40 visible" in ended.out.decode()

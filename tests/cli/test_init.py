@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
+import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +14,16 @@ import pytest
 from click.testing import CliRunner
 
 from autoscaler.cli import main
+from autoscaler.operating.starting import InitAnswers, steps
 from tests.cli.terminal import on_a_terminal
 
-NAMES = {"autoscaler.toml", "iam-policy.json", "trust-policy.json", "task-definition.json", "rules.yml", "README.md"}
+NAMES = {
+    "autoscaler.toml", "iam-policy.json", "trust-policy.json", "task-definition.json", "service.json", "rules.yml",
+    "README.md",
+}  # fmt: skip
 GIVEN = ["--cluster", "prod", "--service", "orders", "--queues", "orders,refunds"]
+REGION = "us-gov-west-1"
+ANSWERS = InitAnswers("prod", "orders", ("orders", "refunds"), 60.0, 9, REGION)
 BARE = {"AWS_REGION": None, "AWS_DEFAULT_REGION": None}
 
 
@@ -59,7 +69,42 @@ def test_with_json_the_output_is_the_files_and_the_steps(tmp_path: Path) -> None
     assert code == 0
     output = json.loads(out)
     assert {Path(name).name for name in output["files"]} == NAMES
-    assert output["next"]
+    assert {"text", "commands"} == {key for step in output["next"] for key in step}
+
+
+@pytest.mark.parametrize("columns", [40, 80, 160])
+async def test_a_shell_accepts_every_command_that_is_printed_on_a_terminal_or_in_the_readme(
+    tmp_path: Path, columns: int
+) -> None:
+    options = ["--max-tasks", "9", "--acceptable-latency", "60s", "--processing-time", "unknown"]
+    region = ["--region", REGION, "--arch", "arm64"]
+    ended = await on_a_terminal(
+        "init", *GIVEN, *options, *region, "--out", str(tmp_path / "set up"), columns=columns, NO_COLOR="1"
+    )
+    assert ended.code == 0, ended.text
+    shown = ended.text.replace("\r\n", "\n").partition("Next:")[2]
+    printed = "\n".join(re.findall(r"^    ((?:cd|aws|autoscaler) (?:.*\\\n)*.*)$", shown, re.MULTILINE))
+    expected = 1 + len([command for step in steps(ANSWERS) for command in step.commands])
+    assert len(re.findall("^(?:cd|aws|autoscaler) ", printed, re.MULTILINE)) == expected
+    readme = (tmp_path / "set up" / "README.md").read_text()
+    blocks = "".join(re.findall(r"^ +```sh\n(.*?)^ +```$", readme, re.MULTILINE | re.DOTALL))
+    for script in (printed, blocks):
+        checked = await asyncio.to_thread(
+            subprocess.run, ["bash", "-n"], input=script, capture_output=True, text=True, check=False
+        )
+        assert (checked.returncode, checked.stderr) == (0, "")
+        words = [shlex.split(line) for line in script.replace("\\\n", " ").splitlines()]
+        assert {tuple(line)[:1] for line in words} <= {("cd",), ("aws",), ("autoscaler",)}
+        assert ["aws", "ecs", "create-service", "--cli-input-json", "file://service.json", "--region", REGION] in words
+
+
+def test_the_default_folder_is_not_the_python_package_of_a_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, ["init", *GIVEN], env=BARE)
+    assert result.exit_code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["autoscaler-deploy"]
 
 
 def test_without_a_terminal_all_missing_options_are_reported_together(tmp_path: Path) -> None:

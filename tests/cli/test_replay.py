@@ -186,3 +186,17 @@ async def test_a_long_journal_is_replayed_and_stdout_has_only_the_report(tmp_pat
     ended = await autoscaler("replay", str(journal), "--json")
     assert (ended.code, ended.err) == (1, "")
     assert json.loads(ended.out)["skipped"] == 20_000
+
+
+def test_a_text_log_is_recognized_and_the_json_log_is_named() -> None:
+    line = b"08:30:00Z info    scaled orders: 2 -> 8 tasks (min 0, max 8): backlog 100, 0 in flight\n"
+    for journal in (line, line * 3, line * 3 + b"    Traceback {x}\n"):
+        result = replayed(journal)
+        assert result.exit_code == 2
+        assert "the log is text" in result.stderr
+        assert "AUTOSCALER_LOG_FORMAT=json" in result.stderr
+    for journal in (b"", text({"event": "started"}), line + text({"event": "started"}, {"event": "stopped"})):
+        result = replayed(journal)
+        assert result.exit_code == 2
+        assert "the log is text" not in result.stderr
+    assert replayed(line * 3 + text(ALIKE)).exit_code == 0

@@ -49,7 +49,7 @@ def simulate(*options: str, load: str | None = "load.csv") -> Result:
 
 
 def json_of(*options: str, load: str | None = "load.csv") -> dict[str, Any]:
-    result = simulate("--json", "-", *options, load=load)
+    result = simulate("--json", *options, load=load)
     assert result.exit_code == 0, result.output
 
     def refused(name: str) -> None:
@@ -60,6 +60,21 @@ def json_of(*options: str, load: str | None = "load.csv") -> dict[str, Any]:
 
 def other_files() -> set[str]:
     return {path.name for path in Path().iterdir()} - {"load.csv"}
+
+
+def test_json_is_a_flag_and_a_file_after_it_is_still_accepted_with_a_note() -> None:
+    options = ("--policy", "static:1")
+    shown = simulate(*options, "--json")
+    assert json.loads(shown.stdout) == json_of(*options)
+    assert "--json" not in shown.stderr
+    assert json.loads(simulate("--json", "-", *options).stdout) == json.loads(shown.stdout)
+    assert other_files() == set()
+    named = simulate("--json", "old.json", *options)
+    assert "`--json FILE` will be removed; use `--json-out old.json`" in named.stderr
+    assert "--json" not in simulate("--json-out", "new.json", *options).stderr
+    assert Path("old.json").read_text() == Path("new.json").read_text() == shown.stdout
+    both = simulate("--json", "--json-out", "r.json", *options)
+    assert (both.exit_code, both.stdout) == (2, "")
 
 
 def test_with_json_stdout_is_only_json_in_the_stable_format() -> None:
@@ -119,7 +134,7 @@ def test_the_table_compares_the_policies_and_a_summary_follows() -> None:
 
 
 def test_files_are_written_completely_and_named_on_stderr() -> None:
-    result = simulate("--policy", "ours", "--json", "result.json", "--report", "page.html")
+    result = simulate("--policy", "ours", "--json-out", "result.json", "--report", "page.html")
     assert result.exit_code == 0
     assert result.stderr == "wrote result.json\nwrote page.html\n"
     assert other_files() == {"result.json", "page.html"}
@@ -161,7 +176,7 @@ def test_a_sweep_may_contain_limits_with_commas() -> None:
 
 
 def test_messages_that_are_never_received_are_reported() -> None:
-    result = simulate("--policy", "static:1", "--service-time", "constant:600", "--json", "r.json")
+    result = simulate("--policy", "static:1", "--service-time", "constant:600", "--json-out", "r.json")
     assert re.search(
         r"(?m)^static:1, seed 0: [\d,]+ messages were not received one day after the load's end", result.stderr
     )
@@ -184,7 +199,7 @@ BAD_FILES = {
 def test_an_invalid_file_is_reported_with_its_line_and_nothing_is_written(name: str) -> None:
     text, words = BAD_FILES[name]
     Path(name).write_text(text)
-    result = simulate("--json", "r.json", "--report", "r.html", load=name)
+    result = simulate("--json-out", "r.json", "--report", "r.html", load=name)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("simulate: ")
     assert words in result.stderr
@@ -210,10 +225,10 @@ def test_an_invalid_file_is_reported_with_its_line_and_nothing_is_written(name: 
         (["--from-cloudwatch", "14d", "--queue", "orders"], "--trace, --from-cloudwatch: only one load"),
         (["--queue", "orders"], "--from-cloudwatch"),
         (["--service-scale", "2"], "--jobs"),
-        (["--json", "no/such/r.json"], "no/such/r.json cannot be written: the directory "),
+        (["--json-out", "no/such/r.json"], "no/such/r.json cannot be written: the directory "),
         (["--report", "."], ". is a directory. Pass the name of a file"),
         (["--report", "-"], "Pass a file name"),
-        (["--json", "same", "--report", "./same"], "Pass two different files"),
+        (["--json-out", "same", "--report", "./same"], "Pass two different files"),
         (["--sweep", "nonsense"], "--sweep: 'nonsense' is not FIELD=A|B|C"),
         (["--sweep", "tolerence=1|2"], "tolerance"),
         (["--sweep", "acceptable_latency=0s"], "'0s' is too short"),
@@ -227,7 +242,7 @@ def test_invalid_options_exit_with_2_before_the_simulation_starts(
     monkeypatch: pytest.MonkeyPatch, options: Any, words: str
 ) -> None:
     monkeypatch.setattr("autoscaler.sim.experiment.runs", lambda *_: pytest.fail("the simulation started"))
-    result = simulate("--json", "r.json", *options)
+    result = simulate("--json-out", "r.json", *options)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("simulate: ")
     assert words in result.stderr
@@ -261,7 +276,7 @@ def test_a_usage_error_exits_with_2(options: Any) -> None:
 def test_a_directory_without_write_permission_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("theirs").mkdir()
     monkeypatch.setattr("autoscaler.cli.delivering._writable", lambda folder: False)
-    result = simulate("--json", "theirs/r.json")
+    result = simulate("--json-out", "theirs/r.json")
     assert (result.exit_code, "no permission to write to" in result.stderr) == (2, True)
 
 
@@ -274,7 +289,7 @@ def test_a_full_disk_leaves_the_existing_file_unchanged(monkeypatch: pytest.Monk
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", full)
-    result = simulate("--policy", "static:1", "--json", "r.json")
+    result = simulate("--policy", "static:1", "--json-out", "r.json")
     assert (result.exit_code, "r.json cannot be written: No space left on device" in result.stderr) == (2, True)
     assert (other_files(), Path("r.json").read_text()) == ({"r.json"}, "as it was")
 
@@ -307,7 +322,7 @@ def test_help_needs_no_library_and_names_every_policy_load_and_distribution(monk
 
 def test_a_killed_process_is_reported_and_nothing_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("autoscaler.sim.experiment.play", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
-    result = simulate("--json", "r.json")
+    result = simulate("--json-out", "r.json")
     assert (result.exit_code, other_files()) == (1, set())
     assert "a process of the simulation was killed" in result.stderr
 
@@ -318,7 +333,7 @@ async def test_a_signal_leaves_no_file_no_traceback_and_no_process(number: Any) 
     terminal, its_end = os.openpty()
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "autoscaler", "simulate", "--load", "steady:20", "--days", "5", "--policy", "ours,keda",
-        "--seeds", "4", "--json", "r.json", "--report", "r.html",
+        "--seeds", "4", "--json-out", "r.json", "--report", "r.html",
         stdout=asyncio.subprocess.PIPE, stderr=its_end, start_new_session=True,
     )  # fmt: skip
     os.close(its_end)

@@ -30,7 +30,7 @@ def test_a_scenario_gives_a_row_for_each_policy() -> None:
 def test_json_has_the_figures(tmp_path: Path) -> None:
     place = tmp_path / "cpu.json"
     code, out, err = simulate(
-        "--cpu-scenario", "step,constant", "--policy", "ours", "--seeds", "2", "--json", str(place)
+        "--cpu-scenario", "step,constant", "--policy", "ours", "--seeds", "2", "--json-out", str(place)
     )
     assert code == 0
     assert "wrote" in err

@@ -39,7 +39,9 @@ def test_the_table_and_the_page_name_the_scenario() -> None:
 
 
 def test_several_scenarios_have_a_table_and_a_page_each() -> None:
-    result = simulate("--scenario", "rare,long-batch", "--policy", "static:1", "--report", "r.html", "--json", "r.json")
+    result = simulate(
+        "--scenario", "rare,long-batch", "--policy", "static:1", "--report", "r.html", "--json-out", "r.json"
+    )
     assert result.exit_code == 0, result.output
     assert {path.name for path in Path().iterdir()} == {"r.json", "r-rare.html", "r-long-batch.html"}
     found = json.loads(Path("r.json").read_text())["scenarios"]

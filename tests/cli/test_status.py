@@ -73,6 +73,15 @@ async def test_with_json_stdout_is_only_json_with_its_source() -> None:
     )  # fmt: skip
 
 
+async def test_the_fields_of_the_json_are_those_of_the_api() -> None:
+    late = poll(Backlog(100, 0, 0, NOW, oldest_age_s=61.0))
+    for answer in (listed(poll()), listed(late), listed(poll(Missing("no", "denied")))):
+        async with fake_daemon(200, answer) as (url, _):
+            [service] = json.loads((await autoscaler("status", "--json", "--url", url)).out)["services"]
+        [of_api] = answer["services"]
+        assert {name: service[name] for name in of_api} == of_api
+
+
 async def test_a_missed_latency_target_exits_with_1_and_names_the_queue() -> None:
     late = poll(Backlog(100, 0, 0, NOW, oldest_age_s=61.0))
     async with fake_daemon(200, listed(late)) as (url, _):

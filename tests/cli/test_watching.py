@@ -8,7 +8,8 @@ import click
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.cli.status import columns, fitting
+from autoscaler.cli.status import fitting
+from autoscaler.inspection.columns import width_of
 
 
 @given(
@@ -19,7 +20,7 @@ from autoscaler.cli.status import columns, fitting
 def test_the_drawing_is_never_wider_or_higher_than_the_terminal(lines: Any, width: Any, height: Any) -> None:
     shown = fitting(lines, width, height)
     assert len(shown) < height, "one line is for the cursor"
-    assert all(columns(line) <= width for line in shown)
+    assert all(width_of(line) <= width for line in shown)
 
 
 @given(lines=st.lists(st.just("x" * 200), min_size=10, max_size=30))
@@ -29,7 +30,8 @@ def test_the_first_lines_are_shown_and_the_hidden_lines_are_counted(lines: Any) 
     assert shown[-1] == f"... and {len(lines) + 1 - 6} more lines"
 
 
-def test_a_line_that_fits_keeps_its_colours_which_have_no_width() -> None:
-    line = click.style("met", fg="green")
-    assert fitting([line], 3, 24) == [line]
-    assert fitting([line], 2, 24) == ["m…"]
+def test_a_line_keeps_its_colours_which_have_no_width_also_if_it_is_cut() -> None:
+    line = f"{click.style('met', fg='green')} {click.style('orders', bold=True)}"
+    assert fitting([line], 10, 24) == [line]
+    assert fitting([line], 2, 24) == [f"{click.style('m', fg='green')}{click.style('', bold=True)}…"]
+    assert fitting([line], 6, 24) == [f"{click.style('met', fg='green')} {click.style('o', bold=True)}…"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from autoscaler.cli import main
+from autoscaler.config.names import key_of
 from tests.docs.pages import PAGES, Command, commands
 
 ALL = list({f"{each.variables} {each.words}": each for page in PAGES for each in commands(page)}.values())
@@ -82,6 +84,18 @@ def test_a_command_line_without_aws_succeeds(command: Any, folder: Path) -> None
     given = [] if command.words != ["init"] else ["--cluster", "prod", "--service", "orders", "--queues", "orders"]
     ended = CliRunner().invoke(main, [*command.words, *given], env=command.variables)
     assert ended.exit_code == 0, ended.output
+
+
+def test_the_keys_in_the_commands_are_those_that_the_commands_and_variables_of_the_pages_create() -> None:
+    services = [each.words[each.words.index("--service") + 1] for each in ALL if "--service" in each.words]
+    assigned = [found for page in PAGES for found in re.findall(r"AUTOSCALER_SERVICE=([a-z-]+)", page.read_text())]
+    created = {key_of(service) for service in (*services, *assigned)}
+    named = {
+        each.words[1]
+        for each in ALL
+        if each.words[0] in {"explain", "pause", "resume"} and each.words[1:] and not each.words[1].startswith("-")
+    }
+    assert named - {"KEY", "<key>", "key"} <= created
 
 
 def test_pages_have_commands_that_are_run() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import tomllib
 from dataclasses import replace
@@ -21,7 +22,7 @@ from moto import mock_aws
 from autoscaler import monitoring
 from autoscaler.config import load
 from autoscaler.errors import ConfigError
-from autoscaler.operating.starting import InitAnswers, files, steps
+from autoscaler.operating.starting import InitAnswers, files, folded, steps
 from tests.deploy.stack import ACCOUNT, PLACEHOLDERS, REGION, filled_in
 
 ANSWERS = InitAnswers("shop", "worker", ("orders",), 60.0, 20, REGION, ACCOUNT, PLACEHOLDERS["IMAGE"])
@@ -80,11 +81,14 @@ def test_the_task_definition_equals_the_deployed_one() -> None:
     assert environment | {"AUTOSCALER_QUEUES": ""} == expected | {"AUTOSCALER_QUEUES": ""}
 
 
-def test_the_task_definition_is_valid_for_ecs() -> None:
+@pytest.mark.parametrize(
+    ("operation", "name"), [("RegisterTaskDefinition", "task-definition.json"), ("CreateService", "service.json")]
+)
+def test_the_task_definition_and_the_service_are_valid_for_ecs(operation: str, name: str) -> None:
     model = ServiceModel(Loader().load_service_model("ecs", "service-2"))
-    shape = model.operation_model("RegisterTaskDefinition").input_shape
+    shape = model.operation_model(operation).input_shape
     assert shape is not None
-    assert ParamValidator().validate(task(ANSWERS), shape).generate_report() == ""
+    assert ParamValidator().validate(json.loads(files(ANSWERS)[name]), shape).generate_report() == ""
 
 
 def test_region_and_account_come_from_the_queue_arns_if_they_are_not_given() -> None:
@@ -97,14 +101,15 @@ def test_region_and_account_come_from_the_queue_arns_if_they_are_not_given() -> 
 
 def test_an_unknown_value_is_a_placeholder_and_the_first_step_replaces_it() -> None:
     bare = InitAnswers("shop", "worker", ("orders",), 60.0, 20)
-    assert steps(bare)[0] == "Replace REGION, ACCOUNT, IMAGE in the files."
-    assert "in the files" not in " ".join(steps(ANSWERS))
+    assert steps(bare)[0].text == "Replace REGION, ACCOUNT, IMAGE in the files."
+    assert "in the files" not in " ".join(step.text for step in steps(ANSWERS))
     assert "ACCOUNT" not in "".join(files(ANSWERS).values())
 
 
 def commands(answers: InitAnswers) -> list[list[str]]:
     """Return the words after `aws` of each AWS CLI command in the steps, in order."""
-    return [shlex.split(step.partition(": `aws ")[2].removesuffix("`")) for step in steps(answers) if ": `aws " in step]
+    words = [shlex.split(command) for step in steps(answers) for command in step.commands]
+    return [rest for first, *rest in words if first == "aws"]
 
 
 def run_command(client: Any, words: list[str], contents: dict[str, str]) -> Any:
@@ -138,9 +143,12 @@ def test_the_steps_create_the_roles_the_log_group_and_the_service_in_an_empty_ac
         clients["ecs"].create_cluster(clusterName=ANSWERS.cluster)
         subnet = clients["ec2"].describe_subnets()["Subnets"][0]["SubnetId"]
         guard = clients["ec2"].describe_security_groups()["SecurityGroups"][0]["GroupId"]
+        contents = {
+            name: text.replace("SUBNET", subnet).replace("SECURITY_GROUP", guard)
+            for name, text in files(ANSWERS).items()
+        }
         for words in commands(ANSWERS):
-            arguments = [word.replace("SUBNET", subnet).replace("SECURITY_GROUP", guard) for word in words]
-            run_command(clients[words[0]], arguments, files(ANSWERS))
+            run_command(clients[words[0]], words, contents)
         definition, iam = task(ANSWERS), clients["iam"]
         for arn in (definition["taskRoleArn"], definition["executionRoleArn"]):
             role = iam.get_role(RoleName=arn.rpartition("/")[2])["Role"]
@@ -154,11 +162,39 @@ def test_the_steps_create_the_roles_the_log_group_and_the_service_in_an_empty_ac
         assert clients["ecs"].list_services(cluster=ANSWERS.cluster)["serviceArns"]
 
 
-def test_every_step_that_reads_the_settings_names_their_file() -> None:
-    for step in steps(ANSWERS):
-        for command in ("doctor", "run", "dashboards", "iam-policy"):
-            if f"autoscaler {command}" in step:
-                assert f"AUTOSCALER_CONFIG_FILE=autoscaler.toml autoscaler {command}" in step
+def test_every_command_that_reads_the_settings_names_their_file() -> None:
+    ours = [command.split() for step in steps(ANSWERS) for command in step.commands if command.startswith("autoscaler")]
+    assert [words[1] for words in ours] == ["doctor", "run", "dashboards", "iam-policy"]
+    assert all(words[2:4] == ["--config", "autoscaler.toml"] for words in ours)
+
+
+@pytest.mark.parametrize("arch", ["x86_64", "arm64"])
+def test_the_task_definition_has_the_chosen_processors(arch: str) -> None:
+    assert task(replace(ANSWERS, arch=arch))["runtimePlatform"]["cpuArchitecture"] == arch.upper()
+
+
+every_command = st.sampled_from([
+    command
+    for region in (None, "us-gov-west-1")
+    for step in steps(replace(ANSWERS, region=region, cluster="c" * 40))
+    for command in step.commands
+])  # fmt: skip
+
+
+@given(command=every_command, columns=st.integers(20, 200))
+def test_a_folded_command_is_the_same_command_and_fits_unless_a_word_is_wider(command: str, columns: int) -> None:
+    lines = folded(command, columns)
+    assert all(line.endswith(" \\") for line in lines[:-1])
+    assert shlex.split("\n".join(lines).replace("\\\n", " ")) == shlex.split(command)
+    assert all(len(line) <= columns or " " not in line.removesuffix(" \\") for line in lines)
+
+
+def test_the_code_blocks_of_the_readme_are_the_commands_of_the_steps() -> None:
+    readme = files(ANSWERS)["README.md"]
+    blocks = re.findall(r"^ +```sh\n(.*?)^ +```$", readme, re.MULTILINE | re.DOTALL)
+    shown = [" ".join(line.split()) for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    assert shown == [command for step in steps(ANSWERS) for command in step.commands]
+    assert max(map(len, "".join(blocks).splitlines())) <= 80
 
 
 def test_the_alert_rules_are_those_of_dashboards() -> None:

@@ -16,6 +16,7 @@ from autoscaler.aws.operator import Identity, connect_operator
 from autoscaler.config import Config
 from autoscaler.config.addresses import unknown_region
 from autoscaler.config.loading import LoadedSettings, config_of
+from autoscaler.config.locating import located
 from autoscaler.connections import Connections, connected
 from autoscaler.control.rate_limiter import TokenBucketLimiter
 from autoscaler.errors import AutoscalerError, Denied, NoCredentials, Unavailable
@@ -59,7 +60,13 @@ def examine(
     `url`: the API of a daemon, which has the learned start-up times. `role`: the role whose permissions are simulated
     (None: that of these credentials).
     """
-    return asyncio.run(_examined(settings, url, limit_s, progress, role))
+    found = asyncio.run(_examined(settings, url, limit_s, progress, role))
+    return tuple(_located(one, settings) for one in found)
+
+
+def _located(one: Finding, settings: LoadedSettings) -> Finding:
+    key = None if one.subject == DAEMON else one.subject
+    return replace(one, text=located(one.text, settings, key), remedy=located(one.remedy, settings, key))
 
 
 async def _examined(

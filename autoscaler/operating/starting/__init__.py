@@ -4,6 +4,6 @@ The daemon starts in shadow: it only reads and reports, and its role has no writ
 """
 
 from autoscaler.operating.starting.answers import InitAnswers
-from autoscaler.operating.starting.files import files, steps, written
+from autoscaler.operating.starting.files import Step, files, folded, steps, written
 
-__all__ = ["InitAnswers", "files", "steps", "written"]
+__all__ = ["InitAnswers", "Step", "files", "folded", "steps", "written"]

@@ -16,7 +16,8 @@ SHADOW = "shadow"
 @dataclass(frozen=True, slots=True)
 class InitAnswers:
     """The answers. `queues` as they were written: names, URLs or ARNs. `processing_time_s` None: not known, it is
-    learned. `region`, `account`, `image` None: not known; a placeholder in capitals replaces them.
+    learned. `region`, `account`, `image` None: not known; a placeholder in capitals replaces them. `arch`: the
+    processors of the daemon's task, `x86_64` or `arm64`.
     """
 
     cluster: str
@@ -28,6 +29,7 @@ class InitAnswers:
     account: str | None = None
     image: str | None = None
     processing_time_s: float | None = None
+    arch: str = "x86_64"
 
     @property
     def key(self) -> str:

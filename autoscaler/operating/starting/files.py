@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from autoscaler import monitoring
 from autoscaler.config.addresses import partition
@@ -14,7 +16,7 @@ from autoscaler.operating.starting.task import EXECUTION_ROLE, LOG_GROUP, ROLE, 
 
 SETTINGS, POLICY, TASK, READ = "autoscaler.toml", "iam-policy.json", "task-definition.json", "README.md"
 NEXT_MODE = "scale_out_only"
-TRUST, RULES = "trust-policy.json", "rules.yml"
+TRUST, SERVICE, RULES = "trust-policy.json", "service.json", "rules.yml"
 
 TRUSTED = {
     "Version": "2012-10-17",
@@ -22,8 +24,12 @@ TRUSTED = {
 }
 """The trust policy of both roles: ECS tasks, and ECS when it starts one."""
 
-NETWORK = {"awsvpcConfiguration": {"subnets": ["SUBNET"], "securityGroups": ["SECURITY_GROUP"]}}
-ONE_AT_A_TIME = {"minimumHealthyPercent": 0, "maximumPercent": 100}
+
+class Step(NamedTuple):
+    """One step of the first deployment: what to do, and the commands for it, to paste into a shell in the folder."""
+
+    text: str
+    commands: tuple[str, ...] = ()
 
 
 def files(answers: InitAnswers) -> dict[str, str]:
@@ -35,49 +41,117 @@ def files(answers: InitAnswers) -> dict[str, str]:
         POLICY: json.dumps(policy, indent=2) + "\n",
         TRUST: json.dumps(TRUSTED, indent=2) + "\n",
         TASK: json.dumps(task_definition(answers), indent=2) + "\n",
+        SERVICE: json.dumps(_service(answers), indent=2) + "\n",
         RULES: monitoring.files(config)[RULES],
         READ: _readme(answers),
     }
 
 
-def steps(answers: InitAnswers) -> tuple[str, ...]:
+def steps(answers: InitAnswers) -> tuple[Step, ...]:
     """Return the next steps, in order."""
-    ours = f"AUTOSCALER_CONFIG_FILE={SETTINGS} autoscaler"
     gaps = [word for word, known in _words(answers).items() if not known]
+    account = f" --account {answers.account}" if answers.account else ""
     return (
-        *([f"Replace {', '.join(gaps)} in the files."] if gaps else []),
-        f"Run `{ours} doctor` and fix all findings.",
-        f"Run `{ours} run` on this machine. The mode is shadow, so the daemon changes nothing.",
+        *([Step(f"Replace {', '.join(gaps)} in the files.")] if gaps else []),
+        Step("Find problems, and fix all findings:", (f"autoscaler doctor --config {SETTINGS}",)),
+        Step(
+            "Run the daemon on this machine. The mode is shadow, so it changes nothing:",
+            (f"autoscaler run --config {SETTINGS}",),
+        ),
         *_made(answers),
-        f"If you use Prometheus, add {RULES} to it.",
-        f"Run `{ours} dashboards --out monitoring`. It writes dashboards, and alarms that work without the daemon.",
-        f'When the decisions in shadow are correct, set `mode = "{NEXT_MODE}"` in {SETTINGS}.',
-        f"Replace the policy of the role {ROLE} with the output of `{ours} iam-policy`. The policy for shadow does not "
-        "permit scaling.",
-        f"Set AUTOSCALER_MODE={NEXT_MODE} in the task definition. Later, set `active` in both places.",
+        Step(f"If you use Prometheus, add {RULES} to it."),
+        Step(
+            "Write dashboards, and alarms that work without the daemon:",
+            (f"autoscaler dashboards --config {SETTINGS} --out monitoring",),
+        ),
+        Step(f'When the decisions in shadow are correct, set `mode = "{NEXT_MODE}"` in {SETTINGS}.'),
+        Step(
+            f"Replace the policy of the role {ROLE}. The policy for shadow does not permit scaling:",
+            (f"autoscaler iam-policy --config {SETTINGS}{account} > {POLICY}", PERMIT),
+        ),
+        Step(
+            f"Set AUTOSCALER_MODE={NEXT_MODE} in {TASK}, and start it. Later, set `active` in both files:",
+            (
+                f"aws ecs register-task-definition --cli-input-json file://{TASK}{_where(answers)}",
+                f"aws ecs update-service --cluster {answers.cluster} --service autoscaler --task-definition autoscaler"
+                f"{_where(answers)}",
+            ),
+        ),
     )
 
 
-def _made(answers: InitAnswers) -> tuple[str, ...]:
-    """Return the commands that create the roles, the log group, the task definition and the service."""
+PERMIT = f"aws iam put-role-policy --role-name {ROLE} --policy-name autoscaler --policy-document file://{POLICY}"
+
+
+def _where(answers: InitAnswers) -> str:
+    return f" --region {answers.region or 'REGION'}"
+
+
+def _made(answers: InitAnswers) -> tuple[Step, ...]:
+    """Return the steps that create the roles, the log group, the task definition and the service."""
     managed = f"arn:{partition(answers.region)}:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
-    where = f" --region {answers.region or 'REGION'}"
-    network, rollout = json.dumps(NETWORK), json.dumps(ONE_AT_A_TIME)
+    where, trust = _where(answers), f"--assume-role-policy-document file://{TRUST}"
     return (
-        f"Create the role of the daemon: `aws iam create-role --role-name {ROLE} --assume-role-policy-document "
-        f"file://{TRUST}`",
-        f"Add its permissions: `aws iam put-role-policy --role-name {ROLE} --policy-name autoscaler --policy-document "
-        f"file://{POLICY}`",
-        f"Create the task execution role, if the account has none: `aws iam create-role --role-name "
-        f"{EXECUTION_ROLE} --assume-role-policy-document file://{TRUST}`",
-        f"Add its permissions: `aws iam attach-role-policy --role-name {EXECUTION_ROLE} --policy-arn {managed}`",
-        f"Create the log group, which ECS does not create: `aws logs create-log-group --log-group-name "
-        f"{LOG_GROUP}{where}`",
-        f"Register the task definition: `aws ecs register-task-definition --cli-input-json file://{TASK}{where}`",
-        f"Create the service, with your subnet and security group: `aws ecs create-service --cluster {answers.cluster} "
-        f"--service-name autoscaler --task-definition autoscaler --desired-count 1 --launch-type FARGATE "
-        f"--deployment-configuration '{rollout}' --network-configuration '{network}'{where}`",
+        Step(
+            "Create the role of the daemon, and add its permissions:",
+            (f"aws iam create-role --role-name {ROLE} {trust}", PERMIT),
+        ),
+        Step(
+            "Create the task execution role, if the account has none, and add its permissions:",
+            (
+                f"aws iam create-role --role-name {EXECUTION_ROLE} {trust}",
+                f"aws iam attach-role-policy --role-name {EXECUTION_ROLE} --policy-arn {managed}",
+            ),
+        ),
+        Step(
+            "Create the log group, which ECS does not create:",
+            (f"aws logs create-log-group --log-group-name {LOG_GROUP}{where}",),
+        ),
+        Step(
+            "Register the task definition:",
+            (f"aws ecs register-task-definition --cli-input-json file://{TASK}{where}",),
+        ),
+        Step(
+            f"Replace SUBNET and SECURITY_GROUP in {SERVICE}, and create the service:",
+            (f"aws ecs create-service --cli-input-json file://{SERVICE}{where}",),
+        ),
     )
+
+
+OPTION = re.compile(r"--\S+ [^\s>-]\S*|\S+")
+"""An option with its value, or another word of a command."""
+
+
+def folded(command: str, columns: int) -> list[str]:
+    """Return the command as lines of at most `columns` that a shell reads as one, unless one word is wider."""
+    least = columns - len(" \\")
+    options: list[str] = OPTION.findall(command)
+    lines = [""]
+    for part in (part for option in options for part in ([option] if len(option) <= least else option.split())):
+        longer = f"{lines[-1]} {part}".lstrip()
+        if lines[-1] and len(longer) > least:
+            lines.append(part)
+        else:
+            lines[-1] = longer
+    return [*(f"{line} \\" for line in lines[:-1]), lines[-1]]
+
+
+def _service(answers: InitAnswers) -> dict[str, Any]:
+    """Return the service of the daemon, as input of `aws ecs create-service --cli-input-json`. A deployment stops the
+    old task first, so that two daemons never run at the same time.
+    """
+    return {
+        "cluster": answers.cluster,
+        "serviceName": "autoscaler",
+        "taskDefinition": "autoscaler",
+        "desiredCount": 1,
+        "launchType": "FARGATE",
+        "availabilityZoneRebalancing": "DISABLED",
+        "deploymentConfiguration": {"minimumHealthyPercent": 0, "maximumPercent": 100},
+        "networkConfiguration": {
+            "awsvpcConfiguration": {"subnets": ["SUBNET"], "securityGroups": ["SECURITY_GROUP"]},
+        },
+    }
 
 
 def _words(answers: InitAnswers) -> Mapping[str, str | None]:
@@ -90,11 +164,20 @@ def _readme(answers: InitAnswers) -> str:
         POLICY: "least-privilege policy for shadow mode (read-only)",
         TRUST: "trust policy for both roles (ecs-tasks.amazonaws.com)",
         TASK: "task definition of the daemon",
+        SERVICE: "ECS service of the daemon",
         RULES: "alerts and recording rules for Prometheus; docs/runbook.md describes the response to each alert",
     }
     listed = "\n".join(f"- `{name}`: {text}" for name, text in what.items())
-    numbered = "\n".join(f"{number}. {step}" for number, step in enumerate(steps(answers), 1))
-    return f"# Autoscaler for {answers.service}\n\n{listed}\n\nSteps, in order:\n\n{numbered}\n"
+    numbered = "\n".join(f"{number}. {_shown(step)}" for number, step in enumerate(steps(answers), 1))
+    head = f"# Autoscaler for {answers.service}\n\n{listed}\n\nSteps, in order. Run the commands in this folder."
+    return f"{head}\n\n{numbered}"
+
+
+def _shown(step: Step) -> str:
+    """Return the step as an item of a Markdown list, with the commands in a code block."""
+    lines = [line for command in step.commands for line in folded(command, 76)]
+    block = ["", "```sh", *lines, "```"] if lines else []
+    return "\n".join((step.text, *(f"    {line}" if line else "" for line in block), ""))
 
 
 def written(contents: Mapping[str, str], folder: Path, *, over: bool) -> list[Path]:

@@ -28,7 +28,7 @@ def task_definition(answers: InitAnswers) -> dict[str, Any]:
         "networkMode": "awsvpc",
         "cpu": "256",
         "memory": "512",
-        "runtimePlatform": {"operatingSystemFamily": "LINUX", "cpuArchitecture": "X86_64"},
+        "runtimePlatform": {"operatingSystemFamily": "LINUX", "cpuArchitecture": answers.arch.upper()},
         "taskRoleArn": _role(answers, ROLE),
         "executionRoleArn": _role(answers, EXECUTION_ROLE),
         "containerDefinitions": [_container(answers)],
