@@ -56,7 +56,7 @@ def time_to_clear_s(known: Knowledge, running: int, tasks: int) -> float:
         return waiting / now
     if later <= 0:
         return inf
-    return waiting / later if tasks <= running else start_s + (waiting - now * start_s) / later
+    return start_s + (waiting - now * start_s) / later  # with no further tasks, this is waiting / later
 
 
 def in_words(known: Knowledge, times: tuple[Clearing, ...]) -> str | None:

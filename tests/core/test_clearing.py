@@ -41,6 +41,9 @@ def arriving(per_s: float, waiting: float = 600.0, **more: float) -> Knowledge:
         (arriving(0.0, 50.0), 5, 10, 50.0),
         (arriving(2.0), 5, 10, inf),
         (arriving(0.0, 0.0), 5, 5, 0.0),
+        (arriving(0.0, 60.0), 10, 5, 60.0),
+        (arriving(0.0, 20.0, slots=2.0), 5, 5, 10.0),
+        (replace(arriving(0.0), slow_s=0.0), 5, 5, 0.12),  # a message takes at least a millisecond
         (replace(arriving(0.0), bottleneck=4.0), 5, 20, 750.0),
         (replace(arriving(0.0), bottleneck=4.0), 2, 20, 50.0 + (600.0 - 0.4 * 50) / 0.8),
         (replace(arriving(0.0), groups=2.0, bottleneck=9.0), 5, 5, 1500.0),

@@ -385,3 +385,26 @@ def test_the_notice_names_the_pause_or_the_repeated_scale_outs() -> None:
 @pytest.mark.parametrize(("lasted_s", "words"), [(59.0, "59 seconds"), (60.0, "1 minute"), (150.0, "2 minutes")])
 def test_the_account_gives_seconds_below_a_minute(lasted_s: float, words: str) -> None:
     assert f"2 times in {words}" in Contest((*REVERSED, Drift(lasted_s, 5, reverses=False))).account
+
+
+@pytest.mark.parametrize(("later_s", "reverses"), [(WINDOW_S - 1, True), (WINDOW_S, False)])
+def test_a_change_of_long_ago_is_not_reversed(later_s: float, reverses: bool) -> None:
+    contest = NO_CONTEST.wrote(1, 0.0).drifted(-1, THERE, later_s)
+    assert contest.drifts[-1].reverses is reverses
+    assert len(contest.drifted(-1, THERE, later_s + WINDOW_S).drifts) == 1, "forgotten after a window"
+
+
+def test_a_reversal_during_a_pause_does_not_begin_another() -> None:
+    """A write whose answer was lost can be accepted during a pause."""
+    contest = NO_CONTEST
+    for step in range(LEAST_REVERSALS):
+        contest = contest.wrote(23, 10.0 * step).drifted(-23, THERE, 10.0 * step + 5)
+    again = contest.wrote(23, 50.0).drifted(-23, THERE, 55.0)
+    assert (again.pauses, again.paused_at) == (1, contest.paused_at)
+
+
+def test_a_scale_in_by_one_task_that_stood_is_no_scale_out() -> None:
+    contest = NO_CONTEST
+    for step in range(LEAST_REVERSALS):
+        contest = contest.wrote(-1, STOOD_S * step).drifted(1, THERE, STOOD_S * (step + 1))
+    assert contest.pauses == 1

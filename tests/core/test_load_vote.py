@@ -88,6 +88,18 @@ def test_a_rise_within_the_noise_keeps_the_present_count_during_the_warm_up_too(
     ]
 
 
+def test_a_rise_is_stated_in_parts_and_a_load_that_does_not_rise_without_its_slope() -> None:
+    rising = cpu_vote(90.0, 60.0, 75.0)
+    measured = rising.terms[0]
+    assert dict(measured.parts)["measured"] == pytest.approx(18.0)
+    assert sum(tasks for _, tasks in measured.parts) == pytest.approx(measured.tasks)
+    assert measured.tasks > 18.0
+    assert measured.reason.endswith(f"; with its slope and noise {measured.tasks:.1f} tasks")
+    falling = cpu_vote(20.0, 60.0, 10.0)
+    assert "slope" not in falling.terms[0].reason
+    assert falling.terms[0].parts == ()
+
+
 def test_a_load_of_exactly_the_present_count_keeps_it_without_a_cap() -> None:
     assert terms(cpu_vote(50.0)) == [("cpu", 10.0, False), ("present", 10.0, False), WORK]
 

@@ -26,6 +26,7 @@ OLD, NEW = 100.0, 200.0
         (Revision(OLD, 0.5), Revision(OLD, 0.2), True),
         (Revision(OLD, 0.5), Revision(OLD, 0.0), True),
         (Revision(OLD, 0.0), Revision(OLD, 0.5), False),
+        (Revision(OLD, 0.0), Revision(OLD, 0.0), False),
         (Revision(OLD, None), Revision(OLD, -1.0), False),
         (Revision(OLD, 0.0), Revision(OLD, -1.0), True),
         (Revision(OLD, NEW, NEW), Revision(OLD, NEW, None), False),

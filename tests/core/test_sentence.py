@@ -12,8 +12,9 @@ from autoscaler.core.engine import decide
 from autoscaler.core.explain import sentence
 from autoscaler.core.knowledge import Estimate
 from autoscaler.core.memory import Memory
+from autoscaler.core.model import Backlog, QueueReading
 from autoscaler.core.policy import QueuePolicy
-from tests.core.calm import policy, seen
+from tests.core.calm import NOW, policy, seen
 from tests.core.test_latency import known as knowledge
 
 
@@ -28,6 +29,7 @@ from tests.core.test_latency import known as knowledge
         ),
         ({"processing_s": Estimate(5.0, inf)}, "5 s each (configured)"),
         ({"holding_s": 300.0}, "300 s each (held longer than any before)"),
+        ({"holding_s": 0.5}, "5 s each (held longer than any before)"),
     ],
 )
 def test_the_sentence_says_where_the_processing_time_comes_from(known: dict[str, Any], words: str) -> None:
@@ -63,3 +65,12 @@ def test_a_whole_number_of_tasks_is_stated_once() -> None:
     world = replace(seen(0, desired=10), knowledge=steady)
     unset = policy(backlog_per_task=None)
     assert "4 tasks required, for 0.8 messages/s" in sentence(unset, decide(unset, Memory(), world))
+
+
+@pytest.mark.parametrize(
+    ("counted", "words"), [(True, "backlog 80, 0 in flight, 7 delayed, 10"), (False, "in flight, 10")]
+)
+def test_delayed_messages_are_named_if_they_are_counted(counted: bool, words: str) -> None:
+    per_task = policy(count_delayed=counted)
+    world = replace(seen(80), queues=(QueueReading("q", Backlog(80, 0, 7, NOW)),))
+    assert f"{words} per task" in sentence(per_task, decide(per_task, Memory(), world))
