@@ -139,9 +139,9 @@ def test_after_ten_minutes_a_fifth_more_tasks_are_tried_and_at_least_one(
 ) -> None:
     """During a test, and after its end too."""
     found = Bottleneck()
-    found._leaning, found._test, found._test_ended = leaning, test, test is None
-    assert found.trial(PROBE_AFTER_S - 1) == leaning
-    assert found.trial(PROBE_AFTER_S) == pytest.approx(trial)
+    found._leaning, found._leaning_at, found._test, found._test_ended = leaning, 60.0, test, test is None
+    assert found.trial(PROBE_AFTER_S + 59.0) == leaning
+    assert found.trial(PROBE_AFTER_S + 60.0) == pytest.approx(trial)
 
 
 # When a test can begin
