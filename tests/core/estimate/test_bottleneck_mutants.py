@@ -12,7 +12,6 @@ from autoscaler.core.estimate.bottleneck import (
     PROBE_FOR_S,
     TRIAL_S,
     Bottleneck,
-    WorkedMinute,
     _accumulates,
     _compared,
     _times_log,
@@ -28,7 +27,7 @@ def compared(
     widths: Sequence[float] = (0.0,),
     task_s: float = 5.0,
 ) -> Bottleneck:
-    """Return it with these minutes, which are all compared, and in each of which 1,000 messages more arrived."""
+    """Return it with these minutes. All are compared, and in each one 1,000 messages more arrived than were deleted."""
     found = Bottleneck()
     found._tasks, found._deleted = array("d", tasks), array("d", deleted)
     found._counts = array("d", [count for more in deleted for count in (more, 1000.0)])
@@ -140,18 +139,18 @@ def test_after_ten_minutes_a_fifth_more_tasks_are_tried_and_at_least_one(
 ) -> None:
     """During a test, and after its end too."""
     found = Bottleneck()
-    found._leaning, found._test, found._test_ended = leaning, test, test is None
-    assert found.trial(PROBE_AFTER_S - 1) == leaning
-    assert found.trial(PROBE_AFTER_S) == pytest.approx(trial)
+    found._leaning, found._leaning_at, found._test, found._test_ended = leaning, 60.0, test, test is None
+    assert found.trial(PROBE_AFTER_S + 59.0) == leaning
+    assert found.trial(PROBE_AFTER_S + 60.0) == pytest.approx(trial)
 
 
 # When a test can begin
 
 
 def test_a_first_minute_without_deletions_is_not_slower_than_before() -> None:
-    """15 tasks delete 140 instead of 180. The first minute counts for none, so the sixth is the fifth slower one."""
-    minutes = SlowMinutes().add(15, 0)
-    assert [minutes.add(15, 140).found.test is not None for _ in range(6)] == [False] * 4 + [True] * 2
+    """150 tasks delete 1,400 instead of 1,800. The fifth such minute shows it, and not the fourth."""
+    minutes = SlowMinutes().add(150, 0)
+    assert [minutes.add(150, 1400, gained=400.0).found.test is not None for _ in range(6)] == [False] * 4 + [True] * 2
 
 
 def test_after_failures_there_is_no_test_until_messages_take_as_long_as_before() -> None:
