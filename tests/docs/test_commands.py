@@ -49,7 +49,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-MOST_SIMULATED = 2
+MOST_SIMULATED = 1
 """The examples of `simulate` that are run, of those with a synthetic load, one policy and one setting: each takes eight
 seconds of the processor. Of the others, the arguments are parsed.
 """
