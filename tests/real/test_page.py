@@ -221,7 +221,11 @@ async def test_the_service_page_shows_charts_rules_estimates_and_settings(
         assert status is not None
         assert status.poll is not None
         assert status.poll.decision is not None
-        assert await text(tab, "#decided .reason") == status.poll.decision.votes[0].reason
+        vote = status.poll.decision.votes[0]
+        assert (await text(tab, "#decided .reason")).startswith(vote.reason)
+        terms = await tab.value("[...document.querySelectorAll('#decided .terms th')].map(cell => cell.textContent)")
+        assert terms == [term.name.replace("_", " ") for term in vote.terms]
+        assert await text(tab, "#decided .decides td:last-child") == f"decides: {vote.binding.reason}"
         assert await tab.value("document.querySelectorAll('#estimates tbody tr').length") == 4
         assert "AUTOSCALER_SERVICES__FRAUD_CHECK__MAX_TASKS" in await text(tab, "#settings tbody")
         assert "scale_in.cooldown" in await text(tab, "#defaults tbody")
