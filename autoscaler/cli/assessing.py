@@ -14,9 +14,9 @@ import click
 
 from autoscaler.cli import delivering
 from autoscaler.cli.kinds import Duration, QueueList
-from autoscaler.cli.output import FINDINGS, USAGE, failed, leave, piped
+from autoscaler.cli.output import FINDINGS, REFUSED, USAGE, failed, leave, piped
 from autoscaler.cli.pricing import RegionType, TaskPriceType
-from autoscaler.errors import AutoscalerError
+from autoscaler.errors import AutoscalerError, NotFound
 
 if TYPE_CHECKING:
     from autoscaler.assess.assessment import Assessment
@@ -139,6 +139,9 @@ def _read(wishes: Wishes) -> ReadCluster:
     try:
         with delivering.progress("reading AWS") as report:
             return read_cluster(wishes, lambda _, share: report(share))
+    except NotFound:
+        where = wishes.region or "the Region of this machine (AWS_REGION)"
+        leave(f"assess: there is no cluster {wishes.cluster} in {where}; check --cluster and --region", REFUSED)
     except AutoscalerError as error:
         failed(error)
 

@@ -49,6 +49,10 @@ class TaskPriceType(click.ParamType[float]):
         return price
 
 
+LEAST_GB_PER_VCPU, MOST_GB_PER_VCPU = 2.0, 8.0
+"""Every size of Fargate, from 0.25 to 16 vCPUs, is within this range (Task CPU and memory, ECS Developer Guide)."""
+
+
 class TaskSizeType(click.ParamType[TaskShape]):
     """The size of a Fargate task: vCPUs and GB, and whether it runs on Arm and on Spot."""
 
@@ -60,6 +64,13 @@ class TaskSizeType(click.ParamType[TaskShape]):
         found = _SIZE.fullmatch(str(value).strip())
         if found is None or float(found[1]) <= 0 or float(found[2]) <= 0:
             self.fail(f"{str(value)[:40]!r} is not a task size, such as 0.5:1 or 1:2:arm", param, ctx)
+        if not LEAST_GB_PER_VCPU <= float(found[2]) / float(found[1]) <= MOST_GB_PER_VCPU:
+            self.fail(
+                f"{str(value)[:40]!r} is no size of Fargate, which has {LEAST_GB_PER_VCPU:g} to {MOST_GB_PER_VCPU:g} "
+                "GB per vCPU; pass --task-price for other tasks",
+                param,
+                ctx,
+            )
         architecture = Architecture.ARM if found[3] else Architecture.X86
         return TaskShape(float(found[1]), float(found[2]), architecture, "FARGATE_SPOT" if found[4] else "FARGATE")
 

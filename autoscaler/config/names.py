@@ -169,6 +169,8 @@ def unknown_key(name: str, group: type[Group]) -> str:
     meant = _closest(name, [*here, *(".".join(leaf.path) for leaf in leaves(group))], _NEAR)
     if meant:
         return f"unknown setting; did you mean {meant}?"
+    if group is ServiceFields and name in _names_here(GlobalFields):
+        return "this is a setting of the daemon. Move it to the top of the file"
     return f"unknown setting; known settings here: {', '.join(here)}"
 
 

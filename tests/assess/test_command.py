@@ -186,7 +186,9 @@ def test_an_unknown_cluster_ends_the_command(aws: FakeAws) -> None:
     aws.world().put_service("prod", "worker", 1)
     result = assess(aws, cluster="prd")
     assert result.exit_code == 3
-    assert "prd" in result.stderr
+    assert "there is no cluster prd in" in result.stderr
+    assert "check --cluster and --region" in result.stderr
+    assert "AUTOSCALER_" not in result.stderr, "assess needs no settings"
 
 
 def test_an_unused_queue_and_a_daemon_service_are_named(aws: FakeAws) -> None:

@@ -443,6 +443,8 @@ def test_the_price_is_given_assumed_or_missing_with_the_remedy(monkeypatch: pyte
         ("--task-price", "cheap", "is not a price above 0"),
         ("--task-size", "1", "is not a task size, such as 0.5:1"),
         ("--task-size", "0:1", "is not a task size"),
+        ("--task-size", "3:1", "is no size of Fargate, which has 2 to 8 GB per vCPU"),
+        ("--task-size", "1:9", "pass --task-price for other tasks"),
         ("--task-size", "1:2:risc", "is not a task size"),
         ("--region", "Ireland", "is not a Region, such as eu-west-1"),
     ],

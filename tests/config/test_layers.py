@@ -241,3 +241,14 @@ def test_a_key_with_too_many_parts_is_rejected_before_parsing(environment: Any, 
 def test_dots_in_values_and_comments_are_not_counted_as_dots_of_a_key(environment: Any) -> None:
     text = SERVICE + "# " + "." * 500 + "\n" + 'formula = "' + "1.5 + " * 25 + '1.5"\n'
     assert only(load(environment(text))).policy.formula is not None
+
+
+@pytest.mark.parametrize("table", ["defaults", "services.orders"])
+@pytest.mark.parametrize("name", ["interval", "http_port"])
+def test_a_setting_of_the_daemon_in_a_table_of_services_is_named_as_such(table: str, name: str, tmp_path: Path) -> None:
+    path = tmp_path / "autoscaler.toml"
+    path.write_text(f"[{table}]\n{name} = 9\n")
+    with pytest.raises(ConfigError) as refused:
+        load({"AUTOSCALER_CONFIG_FILE": str(path)})
+    what = f"{table}.{name}: this is a setting of the daemon. Move it to the top of the file"
+    assert what in str(refused.value)
