@@ -38,11 +38,14 @@ class Evidence(NamedTuple):
 
 
 class ChosenQueues(NamedTuple):
-    """The queues that are assumed for a service, why, and the other queues that it names. Empty: none was found."""
+    """The queues that are assumed for a service, why, and the other queues that it names. Empty: none was found.
+    `is_guess`: a variable names the queue, so the service may only send to it.
+    """
 
     queues: tuple[QueueRef, ...] = ()
     why: str = ""
     others: tuple[str, ...] = ()
+    is_guess: bool = False
 
     @property
     def name(self) -> str:
@@ -63,7 +66,7 @@ def choose(
         return ChosenQueues()
     best = found[0]
     names = dict.fromkeys(each.queue.name for each in found if each.queue.name != best.queue.name)
-    return ChosenQueues((best.queue,), f"the {best.where} of its task definition", tuple(names))
+    return ChosenQueues((best.queue,), f"the {best.where} of its task definition", tuple(names), is_guess=True)
 
 
 def _in(environment: Iterable[tuple[str, str]]) -> Iterator[Evidence]:

@@ -18,7 +18,9 @@ from typing import NamedTuple
 import numpy as np
 
 from autoscaler import __version__
-from autoscaler.assess.assessment import Amount, Assessed, Assessment, headline, percent
+from autoscaler.assess.assessment import Amount, Assessed, Assessment
+from autoscaler.assess.document import headline
+from autoscaler.assess.notes import percent
 from autoscaler.assess.recorded import DAY_S, HOUR_S, TASKS_S, ServicePast
 from autoscaler.core.figures import number, seconds, several
 from autoscaler.pricing import dollars
@@ -80,7 +82,8 @@ def _saving(one: Assessed) -> str:
         return _number("–")
     low, high = one.saving_range or (None, None)
     value = one.saving.dollars if one.saving.dollars is not None else one.saving.task_hours
-    return _number(_month(one.saving, signed=True), _range(low, high), kind="gain" if value > 0 else "loss")
+    kind = "gain" if value > 0 else "loss" if value < 0 else ""
+    return _number(_month(one.saving, signed=True), _range(low, high), kind)
 
 
 def _total(found: Assessment) -> str:

@@ -158,7 +158,7 @@ def _assessed(options: dict[str, Any], read: ReadCluster) -> Assessment:
 
 
 def _deliver(options: dict[str, Any], found: Assessment) -> None:
-    from autoscaler.assess.assessment import as_json  # noqa: PLC0415 - NumPy is an extra
+    from autoscaler.assess.document import as_json  # noqa: PLC0415 - NumPy is an extra
     from autoscaler.assess.page import page  # noqa: PLC0415
     from autoscaler.assess.table import lines  # noqa: PLC0415
 
