@@ -6,12 +6,9 @@ Content-Security-Policy permits only the style of the page.
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from hashlib import sha256
 from html import escape
-from importlib.resources import files
 from string import Template
 from typing import NamedTuple
 
@@ -25,31 +22,23 @@ from autoscaler.assess.recorded import DAY_S, HOUR_S, TASKS_S, ServicePast
 from autoscaler.core.figures import number, seconds, several
 from autoscaler.pricing import dollars
 from autoscaler.sim.model import MINUTE_S, Floats
+from autoscaler.sim.report.head import Head, asset
 
 
 def page(found: Assessment, command: str) -> str:
     """Return the page. `command` repeats the assessment."""
-    style = _asset("autoscaler.sim.report", "page.css") + _asset("autoscaler.assess", "assess.css")
-    digest = b64encode(sha256(style.encode()).digest()).decode()
-    read = found.read
-    filled = Template(_asset("autoscaler.assess", "assess.html")).substitute(
-        policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
-        style=style,
-        cluster=escape(read.cluster),
-        facts="".join(f"<li>{fact}</li>" for fact in _facts(found)),
-        headline=escape(headline(found)),
+    style = asset("autoscaler.sim.report", "page.css") + asset("autoscaler.assess", "assess.css")
+    title = f"{found.read.cluster}: cost and lateness of its services"
+    filled = Template(asset("autoscaler.assess", "assess.html")).substitute(
+        head=Head(title, headline(found), _facts(found), "services", "assess").html(style),
         rows="".join(map(_row, found.services)),
         total=_total(found),
         services="".join(_section(at, one, found) for at, one in enumerate(found.services)),
         command=escape(command),
-        calls=escape(several(read.calls, "AWS call")),
+        calls=escape(several(found.read.calls, "AWS call")),
         version=escape(__version__),
     )
     return filled.encode(errors="backslashreplace").decode()
-
-
-def _asset(package: str, name: str) -> str:
-    return files(package).joinpath("assets", name).read_text(encoding="utf-8")
 
 
 def _facts(found: Assessment) -> Iterator[str]:
