@@ -38,11 +38,14 @@ class Evidence(NamedTuple):
 
 
 class ChosenQueues(NamedTuple):
-    """The queues that are assumed for a service, why, and the other queues that it names. Empty: none was found."""
+    """The queues that are assumed for a service, why, and the other queues that it names. Empty: none was found.
+    `is_guess`: a variable names the queue, so the service may only send to it.
+    """
 
     queues: tuple[QueueRef, ...] = ()
     why: str = ""
     others: tuple[str, ...] = ()
+    is_guess: bool = False
 
     @property
     def name(self) -> str:
@@ -54,16 +57,24 @@ def choose(
 ) -> ChosenQueues:
     """Return the queues of a service: `given`, else those of its tag, else the strongest one of its environment."""
     if given:
-        return ChosenQueues(given, "given with --queue")
+        return ChosenQueues(_once(given), "given with --queue")
     tagged = tuple(filter(None, map(_queue, tags.get(DISCOVERY_TAG, "").split())))
     if tagged:
-        return ChosenQueues(tagged, f"the tag {DISCOVERY_TAG}")
+        return ChosenQueues(_once(tagged), f"the tag {DISCOVERY_TAG}")
     found = sorted(_in(environment), key=lambda each: each.rank)  # stable: of equal ones, the first
     if not found:
         return ChosenQueues()
     best = found[0]
     names = dict.fromkeys(each.queue.name for each in found if each.queue.name != best.queue.name)
-    return ChosenQueues((best.queue,), f"the {best.where} of its task definition", tuple(names))
+    return ChosenQueues((best.queue,), f"the {best.where} of its task definition", tuple(names), is_guess=True)
+
+
+def _once(queues: Iterable[QueueRef]) -> tuple[QueueRef, ...]:
+    """Return the first queue of each name: the metrics of CloudWatch have only the name, and are added."""
+    found: dict[str, QueueRef] = {}
+    for one in queues:
+        found.setdefault(one.name, one)
+    return tuple(found.values())
 
 
 def _in(environment: Iterable[tuple[str, str]]) -> Iterator[Evidence]:

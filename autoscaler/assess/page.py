@@ -6,48 +6,39 @@ Content-Security-Policy permits only the style of the page.
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from hashlib import sha256
 from html import escape
-from importlib.resources import files
 from string import Template
 from typing import NamedTuple
 
 import numpy as np
 
 from autoscaler import __version__
-from autoscaler.assess.assessment import Amount, Assessed, Assessment, headline, percent
+from autoscaler.assess.assessment import Amount, Assessed, Assessment
+from autoscaler.assess.document import headline
+from autoscaler.assess.notes import percent
 from autoscaler.assess.recorded import DAY_S, HOUR_S, TASKS_S, ServicePast
 from autoscaler.core.figures import number, seconds, several
 from autoscaler.pricing import dollars
 from autoscaler.sim.model import MINUTE_S, Floats
+from autoscaler.sim.report.head import Head, asset
 
 
 def page(found: Assessment, command: str) -> str:
     """Return the page. `command` repeats the assessment."""
-    style = _asset("autoscaler.sim.report", "page.css") + _asset("autoscaler.assess", "assess.css")
-    digest = b64encode(sha256(style.encode()).digest()).decode()
-    read = found.read
-    filled = Template(_asset("autoscaler.assess", "assess.html")).substitute(
-        policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
-        style=style,
-        cluster=escape(read.cluster),
-        facts="".join(f"<li>{fact}</li>" for fact in _facts(found)),
-        headline=escape(headline(found)),
+    style = asset("autoscaler.sim.report", "page.css") + asset("autoscaler.assess", "assess.css")
+    title = f"{found.read.cluster}: cost and lateness of its services"
+    filled = Template(asset("autoscaler.assess", "assess.html")).substitute(
+        head=Head(title, headline(found), _facts(found), "services", "assess").html(style),
         rows="".join(map(_row, found.services)),
         total=_total(found),
         services="".join(_section(at, one, found) for at, one in enumerate(found.services)),
         command=escape(command),
-        calls=escape(several(read.calls, "AWS call")),
+        calls=escape(several(found.read.calls, "AWS call")),
         version=escape(__version__),
     )
     return filled.encode(errors="backslashreplace").decode()
-
-
-def _asset(package: str, name: str) -> str:
-    return files(package).joinpath("assets", name).read_text(encoding="utf-8")
 
 
 def _facts(found: Assessment) -> Iterator[str]:
@@ -80,7 +71,8 @@ def _saving(one: Assessed) -> str:
         return _number("–")
     low, high = one.saving_range or (None, None)
     value = one.saving.dollars if one.saving.dollars is not None else one.saving.task_hours
-    return _number(_month(one.saving, signed=True), _range(low, high), kind="gain" if value > 0 else "loss")
+    kind = "gain" if value > 0 else "loss" if value < 0 else ""
+    return _number(_month(one.saving, signed=True), _range(low, high), kind)
 
 
 def _total(found: Assessment) -> str:

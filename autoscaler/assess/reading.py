@@ -43,9 +43,6 @@ CALL_TIMEOUT_S = 20.0
 LATE_METRICS_S = 180.0
 """CloudWatch publishes a minute one to two minutes late: the newest ones would wrongly count as empty."""
 
-MOST_DAYS = 14
-"""CloudWatch stores one-minute data for 15 days."""
-
 Progress = Callable[[str, float], None]
 """Called with what is read, and the share that is done."""
 
@@ -86,13 +83,13 @@ class ReadCluster:
     calls: int
 
 
-class _Counting(Uncounted):
-    """Counts the calls."""
+class _CallCount(Uncounted):
+    """The number of calls."""
 
-    made_calls = 0
+    number = 0
 
-    def made(self, api: str, category: object, outcome: str, units: int = 1) -> None:  # noqa: ARG002
-        self.made_calls += 1
+    def made(self, *_: object, **__: object) -> None:
+        self.number += 1
 
 
 def read_cluster(wishes: Wishes, progress: Progress) -> ReadCluster:
@@ -101,7 +98,7 @@ def read_cluster(wishes: Wishes, progress: Progress) -> ReadCluster:
 
 
 async def _read(wishes: Wishes, progress: Progress) -> ReadCluster:
-    clock, calls = asyncio.get_running_loop().time, _Counting()
+    clock, calls = asyncio.get_running_loop().time, _CallCount()
     limiter = TokenBucketLimiter(clock, random.random)
     async with connect_operator(limiter, calls, clock, time.time, CALL_TIMEOUT_S) as operator:
         survey = operator.survey(Place(wishes.region))
@@ -115,7 +112,7 @@ async def _read(wishes: Wishes, progress: Progress) -> ReadCluster:
         services = tuple(_joined(one, chosen[one.name], wishes, readings) for one in found)
         known = {one.name for one in found}
         unknown = tuple(name for name in dict.fromkeys((*wishes.queues, *wishes.prices)) if name not in known)
-        return ReadCluster(wishes.cluster, survey.region, span, services, unknown, calls.made_calls)
+        return ReadCluster(wishes.cluster, survey.region, span, services, unknown, calls.number)
 
 
 def _span(now: float, days: int) -> Span:

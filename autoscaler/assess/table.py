@@ -9,7 +9,9 @@ import textwrap
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from autoscaler.assess.assessment import Amount, Assessed, Assessment, headline, percent
+from autoscaler.assess.assessment import Amount, Assessed, Assessment
+from autoscaler.assess.document import headline
+from autoscaler.assess.notes import percent
 from autoscaler.core.figures import seconds, several
 
 MOST_WIDTH = 100

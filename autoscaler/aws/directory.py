@@ -40,7 +40,7 @@ class EcsDirectory:
         found: dict[str, dict[str, str]] = {}
         for batch in batches(names, MOST_SERVICES):
             answer = await self._ask(DESCRIBE_SERVICES, cluster, place, services=batch, include=["TAGS"])
-            found |= dict(_tagged(answer, batch))
+            found |= {one.word("serviceName"): tags_of(one) for one in active_in(answer, batch)}
         return found
 
     async def _names(self, cluster: str, place: Place) -> list[str]:
@@ -65,19 +65,20 @@ class EcsDirectory:
         return await self._caller.ask(api, subject, place, Urgency.BACKGROUND, cluster=cluster, **parameters)
 
 
-def _tagged(answer: ResponsePart, requested: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield each service with its tags; a service that was deleted in the meantime is left out.
+def active_in(answer: ResponsePart, requested: Sequence[str]) -> Iterator[ResponsePart]:
+    """Yield each active service of an answer; a service that was deleted in the meantime is left out.
 
-    Raises `Unavailable` for any other gap: a service that could not be read has not lost its tags.
+    Raises `Unavailable` for any other gap: a service that could not be read still exists.
     """
     missing = answer.parts_if_any("failures")
     if len(missing) + len(answer.parts("services")) < len(requested):
-        raise Unavailable(f"{answer.call.where}: ECS returned only some of them; it is tried again")
+        raise Unavailable(f"{answer.call.where}: ECS returned only some of them; a later call can return all")
     for failure in missing:
         reason = clean(failure.word_or("reason", "no reason given"))
         if reason != UNKNOWN:
-            raise Unavailable(f"{answer.call.where}: ECS returned a failure ({reason}); it is tried again")
-    for found in answer.parts("services"):
-        if found.word("status") == "ACTIVE":
-            tags = found.parts_if_any("tags")
-            yield found.word("serviceName"), {tag.word("key"): tag.word_or("value", "") for tag in tags}
+            raise Unavailable(f"{answer.call.where}: ECS returned a failure ({reason}); a later call can succeed")
+    yield from (found for found in answer.parts("services") if found.word("status") == "ACTIVE")
+
+
+def tags_of(service: ResponsePart) -> dict[str, str]:
+    return {tag.word("key"): tag.word_or("value", "") for tag in service.parts_if_any("tags")}

@@ -67,9 +67,9 @@ class CloudWatchHistory:
             for result in answer.parts("MetricDataResults"):
                 name = result.word("Id")
                 if name in metrics:
-                    if _is_complete(result, metrics[name]):
+                    if is_complete(result, metrics[name]):
                         complete.add(name)
-                    sums[name].update(_sums(result))
+                    sums[name].update(points(result, MOST_MESSAGES))
             if len(complete) == len(metrics):
                 times = sorted({at for each in sums.values() for at in each})
                 return [(at, span[2], sum(each.get(at, 0.0) for each in sums.values())) for at in times]
@@ -104,7 +104,7 @@ def _query(queue: QueueRef, name: str, metric: str, period_s: int) -> dict[str, 
     return {"Id": name, "MetricStat": {"Metric": named, "Period": period_s, "Stat": "Sum"}, "ReturnData": True}
 
 
-def _is_complete(result: ResponsePart, metric: str) -> bool:
+def is_complete(result: ResponsePart, metric: str) -> bool:
     """Whether all points are present; False: there are more pages. Raises if CloudWatch returned none."""
     match result.word("StatusCode"):
         case "Complete":
@@ -112,15 +112,15 @@ def _is_complete(result: ResponsePart, metric: str) -> bool:
         case "PartialData":
             return False
         case "Forbidden":
-            raise Denied(
-                f"{result.call.where}: CloudWatch denied access to {metric}; grant {GET_METRIC_DATA.permission}"
-            )
+            raise Denied(f"{result.call.where}: CloudWatch denied access to {metric}; {result.call.api.grant}")
         case status:
             raise Unavailable(f"{result.call.where}: CloudWatch could not read {metric} ({clean(status)}); try again")
 
 
-def _sums(result: ResponsePart) -> Iterator[tuple[float, float]]:
-    """Yield the start of each period, in seconds since the epoch, and its sum."""
+def points(result: ResponsePart, most: float) -> Iterator[tuple[float, float]]:
+    """Yield the start of each period, in seconds since the epoch, and its value. Values that are negative or above
+    `most` are left out.
+    """
     times, values = result.values("Timestamps"), result.values("Values")
     if len(times) != len(values):
         raise result.unreadable("Values", "one for each timestamp", values)
@@ -129,5 +129,5 @@ def _sums(result: ResponsePart) -> Iterator[tuple[float, float]]:
             raise result.unreadable("Timestamps", "a timestamp", time)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise result.unreadable("Values", "a number", value)
-        if 0 <= value <= MOST_MESSAGES:  # false for NaN, too
+        if 0 <= value <= most:  # false for NaN, too
             yield time.timestamp(), float(value)

@@ -21,6 +21,7 @@ from autoscaler.errors import AutoscalerError, NotFound
 if TYPE_CHECKING:
     from autoscaler.assess.assessment import Assessment
     from autoscaler.assess.reading import ReadCluster, Wishes
+    from autoscaler.ports import QueueRef
 
 LEAST_COLUMNS = 80
 
@@ -124,7 +125,9 @@ def _wishes(options: dict[str, Any]) -> Wishes:
     from autoscaler.assess.reading import Wishes  # noqa: PLC0415 - NumPy is an extra
     from autoscaler.config.addresses import queue  # noqa: PLC0415
 
-    queues = {service: tuple(map(queue, names)) for service, names in options["queues"]}
+    queues: dict[str, tuple[QueueRef, ...]] = {}
+    for service, names in options["queues"]:
+        queues[service] = (*queues.get(service, ()), *map(queue, names))
     prices = {service: price for service, price in options["prices"] if service is not None}
     common = [price for service, price in options["prices"] if service is None]
     return Wishes(
@@ -158,7 +161,7 @@ def _assessed(options: dict[str, Any], read: ReadCluster) -> Assessment:
 
 
 def _deliver(options: dict[str, Any], found: Assessment) -> None:
-    from autoscaler.assess.assessment import as_json  # noqa: PLC0415 - NumPy is an extra
+    from autoscaler.assess.document import as_json  # noqa: PLC0415 - NumPy is an extra
     from autoscaler.assess.page import page  # noqa: PLC0415
     from autoscaler.assess.table import lines  # noqa: PLC0415
 

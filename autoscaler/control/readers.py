@@ -338,7 +338,8 @@ class PriceWatch:
     def __init__(self, service: ServiceRef) -> None:
         self._service = service
         self._due: Instant = -inf
-        self._read_from = ""
+        self._requested, self._known = "", ""
+        """The task definition that was requested last, and the one whose size is known."""
         self._size: TaskSize | NoPrice | None = None
 
     async def check(self, task_price: float | None, fleet: Fleet, ports: Ports) -> None:
@@ -346,20 +347,21 @@ class PriceWatch:
         given. `task_price`: the setting; with it nothing is read.
         """
         newest = next(iter(fleet.task_definitions), "")
-        if newest != self._read_from:
-            self._due, self._read_from = -inf, newest
-        elif isinstance(self._size, TaskSize):
+        if task_price is not None or newest in {"", self._known}:
             return
-        if task_price is not None or not newest or ports.clock() < self._due:
+        if newest == self._requested and ports.clock() < self._due:
             return
-        self._due = ports.clock() + PRICE_RETRY_S
+        self._requested, self._due = newest, ports.clock() + PRICE_RETRY_S
         if ports.background is None:
             await self._read(newest, ports)
         else:
             ports.background.begin(self._read(newest, ports))
 
     async def _read(self, task_definition: str, ports: Ports) -> None:
-        self.know(await ports.fleets.task_size(self._service, task_definition))
+        answer = await ports.fleets.task_size(self._service, task_definition)
+        if task_definition == self._requested:
+            self._known = "" if isinstance(answer, Missing) else task_definition
+            self.know(answer)
 
     def know(self, answer: TaskSize | Missing) -> None:
         """Use this answer."""

@@ -54,15 +54,20 @@ class CostToday:
         task_s = (seen.fleet.running + seen.fleet.pending) * lasted_s
         in_flight = _in_flight(seen)
         idle_s = 0.0 if in_flight is None else max(0.0, seen.fleet.running - in_flight / concurrency) * lasted_s
-        priced = isinstance(price, TaskPrice)
+        rate = _rate(price)
         return CostToday(
             self.since,
             self.task_s + task_s,
-            self.dollars + (task_s / HOUR_S * price.dollars_per_hour if isinstance(price, TaskPrice) else 0.0),
-            self.unpriced_s + (0.0 if priced else task_s),
+            self.dollars + (0.0 if rate is None else task_s / HOUR_S * rate),
+            self.unpriced_s + (task_s if rate is None else 0.0),
             self.known_s + (0.0 if in_flight is None else seen.fleet.running * lasted_s),
             self.idle_s + idle_s,
         )
+
+
+def _rate(price: TaskPrice | NoPrice | None) -> float | None:
+    """Return the dollars of a task for one hour (None: not known)."""
+    return price.dollars_per_hour if isinstance(price, TaskPrice) else None
 
 
 def concurrency_of(poll: Poll, seen: Observation) -> float:
@@ -87,11 +92,10 @@ def cost_of(poll: Poll | None, today: CostToday | None) -> dict[str, Any]:
     """
     price = None if poll is None else poll.price
     found = today or CostToday(0.0)
-    is_priced = isinstance(price, TaskPrice)
-    all_unpriced = found.unpriced_s >= found.task_s and not is_priced
-    ratio = found.idle_ratio
+    rate, ratio = _rate(price), found.idle_ratio
+    all_unpriced = found.unpriced_s >= found.task_s and rate is None
     return {
-        "dollars_per_task_hour": price.dollars_per_hour if isinstance(price, TaskPrice) else None,
+        "dollars_per_task_hour": rate,
         "basis": None if price is None else price.text,
         "today_dollars": None if all_unpriced else shown_dollars(found.dollars),
         "today_task_hours": round(found.task_s / HOUR_S, 1),

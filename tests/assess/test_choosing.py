@@ -72,6 +72,12 @@ def test_an_address_is_stronger_evidence_than_a_name_and_the_same_queue_is_no_ot
     assert chosen(QUEUE_NAME="orders", QUEUE_URL=url("orders")) == ("orders", ())
 
 
+def test_a_queue_that_is_given_or_tagged_by_name_and_by_url_is_one_queue() -> None:
+    both = (queue("orders"), queue("more"), queue(url("orders")))
+    assert choose(both, {}, ()).queues == both[:2]
+    assert choose((), {"autoscaler:queues": f"orders more {url('orders')}"}, ()).queues == both[:2]
+
+
 def test_the_account_and_the_region_of_an_address_are_known() -> None:
     [found] = choose((), {}, [("QUEUE_URL", url("orders"))]).queues
     assert (found.account, found.region) == ("123456789012", "eu-west-1")

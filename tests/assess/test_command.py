@@ -150,6 +150,15 @@ def test_a_given_queue_price_and_unknown_name_are_used_and_reported(aws: FakeAws
     assert "Not in this cluster: no-such." in " ".join(result.stdout.split())
 
 
+def test_queues_of_repeated_options_are_all_read_and_each_once(aws: FakeAws) -> None:
+    aws.world().put_service("prod", "worker", 8, definition=FARGATE)
+    shown = past("diurnal:0.5", "static:8", 1, 2.0)
+    put(aws, "worker", "jobs", shown)
+    worker = services(json_of(aws, "--queue", "worker=jobs", "--queue", "worker=more,jobs"))["worker"]
+    assert worker["queues"] == ["jobs", "more"]
+    assert worker["messages"] == pytest.approx(shown.sent.sum())
+
+
 def test_without_task_definitions_the_rest_is_assessed(aws: FakeAws) -> None:
     shop(aws)
     aws.faults.script("DescribeTaskDefinition", refused("AccessDeniedException", status=400))

@@ -185,7 +185,11 @@ async def test_one_span_with_datapoints_is_enough(aws: Aws, double: AwsDouble) -
         (fault("ExpiredToken"), CredentialsRejected, "check the credentials"),
         (fault("InternalFailure", status=500), Unavailable, "failed"),
         (fault("InvalidNextToken"), Refused, "was refused"),
-        (page((60, 1.0), status="Forbidden"), Denied, "grant cloudwatch:GetMetricData"),
+        (
+            page((60, 1.0), status="Forbidden"),
+            Denied,
+            "grant the user or role that runs this command cloudwatch:GetMetricData",
+        ),
         (page((60, 1.0), status="InternalError"), Unavailable, "(InternalError)"),
         (page((60, 1.0), status="\x1b[2J"), Unavailable, "([2J)"),
     ],

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
 from typing import Any
 
@@ -80,6 +81,27 @@ async def test_a_very_large_cluster_is_refused(
         await made.services("prod")
 
 
+async def test_a_service_that_is_not_described_is_an_error_unless_it_was_deleted(
+    made: Survey, double: AwsDouble
+) -> None:
+    def without_the_last(failure: dict[str, str] | None) -> Callable[[dict[str, Any]], AwsReply]:
+        def answer(body: dict[str, Any]) -> AwsReply:
+            shown = dict(json.loads(described(body | {"services": body["services"][:-1]}).body))
+            return ok(shown | ({} if failure is None else {"failures": [failure]}))
+
+        return answer
+
+    double.on("ListServices", listed("a", "b"))
+    double.on("DescribeServices", without_the_last({"arn": "b", "reason": "MISSING"}))
+    assert [one.name for one in await made.services("prod")] == ["a"]
+    double.on("DescribeServices", without_the_last({"arn": "b", "reason": "ACCESS_DENIED"}))
+    with pytest.raises(Unavailable, match="ECS returned a failure"):
+        await made.services("prod")
+    double.on("DescribeServices", without_the_last(None))
+    with pytest.raises(Unavailable, match="ECS returned only some of them"):
+        await made.services("prod")
+
+
 async def test_a_definition_has_its_size_and_the_environment_of_all_containers(made: Survey, double: AwsDouble) -> None:
     containers = [
         {"name": "app", "environment": [{"name": "QUEUE", "value": "orders"}]},
@@ -102,6 +124,16 @@ async def test_all_pages_of_the_metrics_are_joined(made: Survey, double: AwsDoub
     found = await made.series("prod", [TASKS, SENT], SPAN)
     assert dict(found[TASKS]) == {0.0: 4.0, 300.0: 2.0}
     assert dict(found[SENT]) == {}
+
+
+async def test_a_part_of_a_metric_is_an_error_and_not_a_time_without_messages(made: Survey, double: AwsDouble) -> None:
+    part = result("m0", (0.0, 4.0), status="PartialData")
+    double.on("GetMetricData", ok({"MetricDataResults": [part, result("m1")]}))
+    with pytest.raises(Unavailable, match="returned only a part of Live"):
+        await made.series("prod", [TASKS, SENT], SPAN)
+    double.on("GetMetricData", ok({"MetricDataResults": [result("m0")]}))
+    with pytest.raises(Unavailable, match="returned only a part of CPU"):
+        await made.series("prod", [TASKS, SENT], SPAN)
 
 
 async def test_impossible_values_are_left_out(made: Survey, double: AwsDouble) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
 from autoscaler.control.cadence import Rhythm
 from autoscaler.control.loop import ServiceLoop
-from autoscaler.control.readers import PRICE_RETRY_S
-from autoscaler.core.model import Missing
+from autoscaler.control.readers import PRICE_RETRY_S, PriceWatch
+from autoscaler.core.model import Fleet, Missing
 from autoscaler.core.policy import WorkerSafety
-from autoscaler.ports import Poll
+from autoscaler.ports import Computed, Poll
 from autoscaler.pricing import NoPrice, TaskPrice, TaskSize
 from tests.control.fakes import FakePorts, play, ports_of, service
 from tests.virtual import run_virtually
@@ -52,6 +53,43 @@ def test_a_new_task_definition_is_read_at_once() -> None:
     play(one, 600, {300.0: lambda: setattr(one, "definitions", (NEW, OLD))}, **SET)
     assert [arn for _, arn in one.size_reads] == [OLD, NEW]
     found = price(one.polls[-1])
+    assert isinstance(found, TaskPrice)
+    assert "4 vCPU" in found.basis
+
+
+async def test_a_size_is_only_that_of_its_own_task_definition() -> None:
+    """A deployment while `task_price` is set: after the setting is removed, the new definition is read."""
+    one = world(sizes={OLD: SIZE, NEW: replace(SIZE, vcpu=4.0)})
+    ports, watch = ports_of(one), PriceWatch(service(**SET).ref)
+    before = Fleet(3, 3, 0, 0.0, task_definitions=(OLD,), providers=one.providers)
+    after = replace(before, task_definitions=(NEW,))
+    await watch.check(None, before, ports)
+    await watch.check(0.25, after, ports)
+    await watch.check(None, after, ports)
+    assert [arn for _, arn in one.size_reads] == [OLD, NEW]
+    found = watch.of(None, after)
+    assert isinstance(found, TaskPrice)
+    assert "4 vCPU" in found.basis
+
+
+async def test_an_answer_about_an_earlier_task_definition_is_not_used() -> None:
+    one, begun = world(sizes={OLD: SIZE, NEW: replace(SIZE, vcpu=4.0)}), list[Coroutine[Any, Any, None]]()
+
+    class Later:
+        def begin(self, work: Coroutine[Any, Any, None]) -> None:
+            begun.append(work)
+
+        async def compute(self, work: Callable[[], Computed]) -> Computed:
+            return work()
+
+    ports, watch = replace(ports_of(one), background=Later()), PriceWatch(service(**SET).ref)
+    before = Fleet(3, 3, 0, 0.0, task_definitions=(OLD,), providers=one.providers)
+    after = replace(before, task_definitions=(NEW,))
+    await watch.check(None, before, ports)
+    await watch.check(None, after, ports)
+    for work in reversed(begun):
+        await work
+    found = watch.of(None, after)
     assert isinstance(found, TaskPrice)
     assert "4 vCPU" in found.basis
 

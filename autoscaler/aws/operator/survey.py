@@ -16,10 +16,11 @@ from autoscaler.aws.answers import ResponsePart
 from autoscaler.aws.batching import batches
 from autoscaler.aws.caller import Caller
 from autoscaler.aws.calls import DESCRIBE_SERVICES, DESCRIBE_TASK_DEFINITION, GET_METRIC_DATA, LIST_SERVICES, Api
-from autoscaler.aws.faults import clean
+from autoscaler.aws.directory import active_in, tags_of
+from autoscaler.aws.history import is_complete, points
 from autoscaler.aws.names import short_name
 from autoscaler.aws.tasks import providers_in, task_size_in
-from autoscaler.errors import Denied, Throttled, Unavailable, Unreadable
+from autoscaler.errors import Throttled, Unavailable, Unreadable
 from autoscaler.ports import CloudWatchMetric, Place, Urgency
 from autoscaler.pricing import TaskSize
 
@@ -105,7 +106,7 @@ class Survey:
         found: list[FoundService] = []
         for batch in batches(names, SERVICES_A_CALL):
             answer = await self._ask(DESCRIBE_SERVICES, cluster, cluster=cluster, services=batch, include=["TAGS"])
-            found += (_service(one) for one in answer.parts("services") if one.word("status") == "ACTIVE")
+            found += map(_service, active_in(answer, batch))
         return tuple(sorted(found, key=lambda service: service.name))
 
     async def _names(self, cluster: str) -> list[str]:
@@ -153,17 +154,24 @@ class Survey:
             "EndTime": datetime.fromtimestamp(span.end, UTC),
             "ScanBy": "TimestampAscending",
         }
+        complete = set[str]()
         for _ in range(MOST_PAGES):
             answer = await self._ask(GET_METRIC_DATA, cluster, **parameters)
             for result in answer.parts("MetricDataResults"):
-                request = ids.get(result.word("Id"))
-                if request is not None:
-                    _check_status(result)
-                    found[request].update(_points(result))
+                name = result.word("Id")
+                if name in ids:
+                    if is_complete(result, ids[name].metric.metric):
+                        complete.add(name)
+                    found[ids[name]].update(points(result, MOST_POINT))
             if not answer.has("NextToken"):
-                return
+                break
             parameters["NextToken"] = answer.word("NextToken")
-        raise Unavailable(f"cluster {cluster}: CloudWatch returned more than {MOST_PAGES} pages; use fewer --days")
+        else:
+            raise Unavailable(f"cluster {cluster}: CloudWatch returned more than {MOST_PAGES} pages; use fewer --days")
+        for name, request in ids.items():
+            if name not in complete:  # a gap would count as no task or no message
+                part = f"CloudWatch returned only a part of {request.metric.metric}"
+                raise Unavailable(f"cluster {cluster}: {part}; try again, or use fewer --days")
 
     async def _ask(self, api: Api, subject: str, /, **parameters: object) -> ResponsePart:
         for _ in range(TRIES - 1):
@@ -192,14 +200,13 @@ def packed(requests: Sequence[SeriesRequest], span: Span) -> Iterator[list[Serie
 
 
 def _service(found: ResponsePart) -> FoundService:
-    tags = {tag.word("key"): tag.word_or("value", "") for tag in found.parts_if_any("tags")}
     return FoundService(
         found.word("serviceName"),
         found.count("desiredCount"),
         found.count("runningCount"),
         found.word_or("taskDefinition", ""),
         providers_in(found),
-        tags,
+        tags_of(found),
         is_daemon=found.word_or("schedulingStrategy", "REPLICA") == "DAEMON",
         created=found.moment("createdAt") if found.has("createdAt") else None,
     )
@@ -220,26 +227,3 @@ def _query(name: str, request: SeriesRequest) -> dict[str, object]:
     }
     stat = {"Metric": named, "Period": request.period_s, "Stat": metric.statistic}
     return {"Id": name, "MetricStat": stat, "ReturnData": True}
-
-
-def _check_status(result: ResponsePart) -> None:
-    match result.word("StatusCode"):
-        case "Complete" | "PartialData":
-            return
-        case "Forbidden":
-            raise Denied(f"{result.call.where}: CloudWatch denied access; {GET_METRIC_DATA.by_command().grant}")
-        case status:
-            raise Unavailable(f"{result.call.where}: CloudWatch could not read a metric ({clean(status)}); try again")
-
-
-def _points(result: ResponsePart) -> Iterator[tuple[float, float]]:
-    times, values = result.values("Timestamps"), result.values("Values")
-    if len(times) != len(values):
-        raise result.unreadable("Values", "one for each timestamp", len(values))
-    for time, value in zip(times, values, strict=True):
-        if not isinstance(time, datetime):
-            raise result.unreadable("Timestamps", "a timestamp", time)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise result.unreadable("Values", "a number", value)
-        if 0 <= value <= MOST_POINT:  # false for NaN, too
-            yield time.timestamp(), float(value)

@@ -10,7 +10,6 @@ import re
 import zlib
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
-from hashlib import sha256
 from html import escape
 from importlib.resources import files
 from string import Template
@@ -31,6 +30,7 @@ from autoscaler.sim.report.comparison import (
     span,
     verdict,
 )
+from autoscaler.sim.report.head import Head, asset
 from autoscaler.sim.report.pictures import dumped, pictures
 
 SCRIPTS = ("time.js", "scatter.js", "charts.js", "page.js")
@@ -44,16 +44,15 @@ def page(study: Study) -> str:
     columns = measures(study)
     comparison = compare(study.runs, columns)
     style = _vendored("uPlot.min.css") + _asset("page.css")
+    name = study.workload.name
+    head = Head(f"{name}: cost against lateness", name, _facts(study), "scores", "simulate")
     library, own = _library(), "(() => {\n'use strict';\n" + _linked() + "".join(map(_asset, SCRIPTS)) + "})();"
     filled = Template(_asset("page.html")).substitute(
-        policy=_policy([library, own], style),
-        style=style,
+        head=head.html(style, [library, own]),
         library=library,
         script=own,
         licence=escape(_vendored("LICENSE").replace("--", "- -")),
         data=_packed(dumped(pictures(study, comparison))),
-        name=escape(study.workload.name),
-        facts="".join(f"<li>{fact}</li>" for fact in _facts(study)),
         options="".join(_option(at, row, comparison) for at, row in enumerate(comparison.rows)),
         money=_money(study),
         table=_table(comparison, columns, "scores", study),
@@ -70,7 +69,7 @@ def page(study: Study) -> str:
 
 
 def _asset(name: str) -> str:
-    return files("autoscaler.sim.report").joinpath("assets", name).read_text(encoding="utf-8")
+    return asset("autoscaler.sim.report", name)
 
 
 def _vendored(name: str) -> str:
@@ -86,15 +85,6 @@ def _linked() -> str:
 def _library() -> str:
     """Return uPlot without its banner, which contains a URL. The page includes its licence."""
     return _vendored("uPlot.iife.min.js").partition("*/")[2]
-
-
-def _policy(scripts: Sequence[str], style: str) -> str:
-    allowed = " ".join(map(_hash, scripts))
-    return f"default-src 'none'; script-src {allowed}; style-src {_hash(style)}; base-uri 'none'; form-action 'none'"
-
-
-def _hash(source: str) -> str:
-    return f"'sha256-{b64encode(sha256(source.encode()).digest()).decode()}'"
 
 
 def _packed(text: str) -> str:
