@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from autoscaler import monitoring
 from autoscaler.config.addresses import partition
-from autoscaler.operating.iam import granted
 from autoscaler.inspection.columns import filled
+from autoscaler.operating.iam import granted
 from autoscaler.operating.starting.answers import InitAnswers
 from autoscaler.operating.starting.task import EXECUTION_ROLE, LOG_GROUP, ROLE, task_definition
 
