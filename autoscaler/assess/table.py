@@ -5,7 +5,6 @@ It fits 80 columns: long names are shortened in the table, and written in full a
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -13,6 +12,7 @@ from autoscaler.assess.assessment import Amount, Assessed, Assessment
 from autoscaler.assess.document import headline
 from autoscaler.assess.notes import percent
 from autoscaler.core.figures import seconds, several
+from autoscaler.inspection.columns import reflowed, wrapped
 
 MOST_WIDTH = 100
 """Notes are wrapped at this width at most: longer lines are hard to read."""
@@ -25,20 +25,20 @@ UNKNOWN = "-"
 def lines(found: Assessment, width: int = 80) -> Iterator[str]:
     """Yield the lines; `width`: of the terminal. The first line is the headline."""
     room = max(60, min(width, MOST_WIDTH))
-    yield from textwrap.wrap(headline(found), room)
-    yield from textwrap.wrap(_scope(found), room)
+    yield from wrapped(headline(found), room)
+    yield from wrapped(_scope(found), room)
     yield ""
     yield from _table(found)
     yield ""
-    yield from textwrap.wrap(EXPLANATION, room)
+    yield from wrapped(EXPLANATION, room)
     for one in found.services:
         yield ""
         yield one.name
         for note in one.notes:
-            yield from textwrap.wrap(note, room, initial_indent="  ", subsequent_indent="    ")
+            yield from reflowed(f"  {note}", room)
     yield ""
     unknown = f"Not in this cluster: {', '.join(found.read.unknown)}. " if found.read.unknown else ""
-    yield from textwrap.wrap(f"{unknown}{several(found.read.calls, 'AWS call')}, all of them read only.", room)
+    yield from wrapped(f"{unknown}{several(found.read.calls, 'AWS call')}, all of them read only.", room)
 
 
 EXPLANATION = (

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from autoscaler.aws.calls import Call
-from autoscaler.aws.faults import clean
+from autoscaler.aws.faults import clean, where_of
 from autoscaler.errors import Unreadable
 
 MOST_TASKS = 2**31 - 1
@@ -111,7 +111,7 @@ class ResponsePart:
     def unreadable(self, name: str, expected: str, found: object) -> Unreadable:
         """Return the error for an unexpected field. It quotes at most a short part of the value."""
         seen = "nothing" if found is None else _shown(found)
-        where, api = clean(self.call.where), self.call.api.name
+        where, api = where_of(self.call), self.call.api.name
         return Unreadable(f"{where}: {api} returned {seen} for {name}, expected {expected}")
 
 

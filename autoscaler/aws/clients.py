@@ -26,7 +26,7 @@ from botocore.exceptions import BotoCoreError
 
 from autoscaler import __version__
 from autoscaler.aws.calls import Call
-from autoscaler.aws.faults import clean
+from autoscaler.aws.faults import clean, where_of
 from autoscaler.config.addresses import endpoint_to_call
 from autoscaler.config.quoting import WrongValue
 from autoscaler.core.model import Instant
@@ -85,7 +85,7 @@ class Clients:
             try:
                 self._endpoints[key] = endpoint_to_call(call.endpoint, usual.meta.endpoint_url, call.region)
             except WrongValue as error:
-                raise Refused(f"{clean(call.where)}: {error}") from None
+                raise Refused(f"{where_of(call)}: {error}") from None
         return call._replace(endpoint=self._endpoints[key])
 
     def opened(self, call: Call) -> bool:
@@ -117,7 +117,7 @@ class Clients:
             )
             client: AioBaseClient = await self._stack.enter_async_context(opening)
         except ValueError as error:
-            raise Refused(f"{clean(call.where)}: {clean(str(error))}; check the Region and AWS_ENDPOINT_URL") from None
+            raise Refused(f"{where_of(call)}: {clean(str(error))}; check the Region and AWS_ENDPOINT_URL") from None
         return client
 
     def _find_region(self) -> str:

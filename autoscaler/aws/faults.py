@@ -327,18 +327,23 @@ def fault_of_slow_credentials(call: Call, limit_s: float) -> Unavailable:
     """Return the error for credentials that were not available in time."""
     remedy = _remedy(_SOURCE_SILENT, call)
     what = f"the source of the credentials did not answer within {limit_s:g} s"
-    return Unavailable(f"{clean(call.where)}: {call.api.name} {_NOT_SENT} ({what}); {remedy}")
+    return Unavailable(f"{where_of(call)}: {call.api.name} {_NOT_SENT} ({what}); {remedy}")
 
 
 def fault_of_silence(call: Call, what: str) -> Unavailable:
     """Return the error for a call that timed out. `what`: how far it got, and the time limit."""
     remedy = _suspecting(call, f"check the network, the proxy and AWS_ENDPOINT_URL; {_remedy(_AGAIN, call)}")
-    return Unavailable(f"{clean(call.where)}: {call.api.name} {what}; {remedy}")
+    return Unavailable(f"{where_of(call)}: {call.api.name} {what}; {remedy}")
 
 
 def missing(fault: AutoscalerError) -> Missing:
     """The missing reading for that error."""
     return Missing(str(fault), fault.kind)
+
+
+def where_of(call: Call) -> str:
+    """Return `call.where` as clean text. Only the subject is shortened: the Region ends the place of an error."""
+    return f"{clean(call.subject)} in {clean(call.region)}"
 
 
 def clean(text: str, most: int = QUOTED) -> str:
@@ -381,7 +386,7 @@ def _fault(row: FaultRow, call: Call, cause: str, *, answered: bool = True) -> A
     remedy = _remedy(row, call).format(grant=api.grant)
     if not answered:
         remedy = _suspecting(call, remedy)
-    return row.fault(f"{clean(call.where)}: {api.name} {row.verb or VERBS[row.fault]} ({clean(cause)}); {remedy}")
+    return row.fault(f"{where_of(call)}: {api.name} {row.verb or VERBS[row.fault]} ({clean(cause)}); {remedy}")
 
 
 def _remedy(row: FaultRow, call: Call) -> str:

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partialmethod
-from typing import Any
+from typing import Any, cast
 
 from aiobotocore.credentials import (
     AioCredentials,
@@ -160,53 +160,55 @@ MOST_OUTPUT = 2**20
 """Bytes that such a program may write. Credentials are about a thousand; the SDK itself would store any number."""
 
 
-async def _start(*command: str, **options: Any) -> _Program:
-    return _Program(await asyncio.create_subprocess_exec(*command, **options))
+class _Program(asyncio.SubprocessProtocol):
+    """A program whose output is read. It is ended after that, and if the read is cancelled."""
 
+    def __init__(self) -> None:
+        self._written = {1: bytearray(), 2: bytearray()}
+        self._ended = asyncio.get_running_loop().create_future()
+        self._too_large = ""  # the name of the pipe
 
-class _Program:
-    """A program that is ended after its output was read, and if that is cancelled."""
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.SubprocessTransport", transport)
 
-    def __init__(self, process: Any) -> None:
-        self._process = process
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        self._written[fd] += data
+        if len(self._written[fd]) > MOST_OUTPUT:
+            self._too_large = "output" if fd == 1 else "error output"
+            self._end()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 # the signature of the protocol
+        """The program has ended, and its pipes are closed."""
+        if not self._ended.done():
+            self._ended.set_result(None)
 
     @property
     def returncode(self) -> int | None:
-        found: int | None = self._process.returncode
-        return found
+        return self._transport.get_returncode()
 
     async def communicate(self) -> tuple[bytes, bytes]:
         """Return the output and the errors. Raises `CredentialRetrievalError` if one is larger than `MOST_OUTPUT`."""
         try:
-            streams = (self._process.stdout, "output"), (self._process.stderr, "error output")
-            output, errors = await asyncio.gather(*(_bounded(stream, what) for stream, what in streams))
-            await self._process.wait()
-        except CredentialRetrievalError:
-            self._end()
-            await self._process.wait()
-            raise
+            await self._ended
         finally:
             self._end()
-        return output, errors
-
-    def _end(self) -> None:
-        """End the program, and close its pipes: a program that it started can hold them open."""
-        with suppress(ProcessLookupError):  # it has ended
-            self._process._transport.close()  # noqa: SLF001 # there is no public name for it
-
-
-async def _bounded(stream: asyncio.StreamReader, what: str) -> bytes:
-    """Return all bytes of a pipe. A StreamReader stops reading from the pipe until its bytes are taken."""
-    found = bytearray()
-    while part := await stream.read(MOST_OUTPUT):
-        found += part
-        if len(found) > MOST_OUTPUT:
+        if self._too_large:
             raise CredentialRetrievalError(
                 provider="custom-process",
-                error_msg=f"the program of credential_process wrote more than {MOST_OUTPUT} bytes of {what}. It must "
-                "write one JSON object",
+                error_msg=f"the program of credential_process wrote more than {MOST_OUTPUT} bytes of "
+                f"{self._too_large}. It must write one JSON object",
             )
-    return bytes(found)
+        return bytes(self._written[1]), bytes(self._written[2])
+
+    def _end(self) -> None:
+        """Kill the program if it runs, and close its pipes: a program that it started can hold them open."""
+        with suppress(ProcessLookupError):  # it has ended
+            self._transport.close()
+
+
+async def _start(*command: str, **options: Any) -> _Program:
+    _, program = await asyncio.get_running_loop().subprocess_exec(_Program, *command, stdin=None, **options)
+    return program
 
 
 _PROVIDER: Any = AioProcessProvider

@@ -14,7 +14,6 @@ from autoscaler.cli.kinds import Account, RoleArn
 from autoscaler.cli.output import USAGE, leave, listed, piped, refuse, say, settings_or_exit, terminal_columns
 from autoscaler.config import (
     Config,
-    aligned,
     effective,
     json_schema,
     load,
@@ -25,7 +24,7 @@ from autoscaler.config import (
     shadow_notes,
 )
 from autoscaler.errors import ConfigError
-from autoscaler.inspection.columns import INDENT, indented, reflowed, wrapped
+from autoscaler.inspection.columns import INDENT, indented, laid_out, reflowed, widths_of, wrapped
 
 # `check` and `settings`: validate the settings, and print their reference or their effective values.
 
@@ -111,7 +110,8 @@ def _print_effective(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([row._asdict() for row in rows], indent=2))
     elif (columns := terminal_columns()) is None:
-        click.echo(aligned(rows))
+        widths = widths_of(rows)
+        click.echo("\n".join(line for row in rows for line in laid_out(row, widths, None)))
     else:
         named = (f"{row.name} = {row.value} ({row.origin})" for row in rows)
         click.echo("\n".join(line for text in named for line in reflowed(text, columns, hang=INDENT)))

@@ -9,6 +9,7 @@ import shutil
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -56,15 +57,19 @@ def page(found: Statuses) -> Iterator[str]:
 
 def _summary(found: Statuses) -> Iterator[str]:
     source = "AWS (read once, no history)" if found.url is None else f"daemon at {found.url}"
-    word = (
-        f"{len(found.bad)} of {len(found.rows)} services do not meet their latency target"
-        if found.bad
-        else "all latency targets met"
-    )
+    word = _met(found)
     shown = f"{word}, {source}, {datetime.now().astimezone():%H:%M:%S}{_spent(found)}"
     first, *more = wrapped(shown, terminal_columns())
     part, colour = first[: len(word)], "red" if found.bad else "green"
     yield from (f"{click.style(part, fg=colour)}{first[len(word) :]}", *more)
+
+
+def _met(found: Statuses) -> str:
+    """Return the number of services with each status, the worst first, unless all latency targets are met."""
+    if found.good:
+        return "all latency targets met"
+    counts = Counter(row.slo.value.replace("_", " ") for row in found.worst_first if row.slo.value != "none")
+    return f"latency targets: {', '.join(f'{count:,} {status}' for status, count in counts.items())}"
 
 
 def _spent(found: Statuses) -> str:

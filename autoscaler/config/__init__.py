@@ -15,7 +15,6 @@ from autoscaler.config.policies import fields_of, policy_of
 from autoscaler.config.reference import (
     Effective,
     Setting,
-    aligned,
     defaults,
     effective,
     json_schema,
@@ -40,7 +39,6 @@ __all__ = [
     "Setting",
     "SettingChange",
     "UnconfirmedFile",
-    "aligned",
     "defaults",
     "effective",
     "fields_of",

@@ -150,13 +150,6 @@ def _paragraph(row: Setting) -> str:
     return "\n".join([*names, *lines, ""])
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Return the rows as aligned columns of plain text."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    padded = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in padded) + "\n"
-
-
 # The reference as a Markdown page: `autoscaler settings --markdown > docs/reference.md`.
 
 HEAD = """# All settings

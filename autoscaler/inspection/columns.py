@@ -6,7 +6,7 @@ No word is broken: what is wider than the terminal stays on one line, so that it
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 from unicodedata import combining, east_asian_width
 
@@ -36,10 +36,13 @@ def wrapped(text: str, room: int | None) -> list[str]:
 
     A command in backticks is one word if it fits a line.
     """
-    if room is None or width_of(text) <= room:
-        return [text]
+    return [text] if room is None or width_of(text) <= room else filled(_words(text, room), room)
+
+
+def filled(words: Iterable[str], room: int) -> list[str]:
+    """Return the words as lines of at most `room` columns, at least one. A wider word has a line of its own."""
     lines = [""]
-    for word in _words(text, room):
+    for word in words:
         longer = f"{lines[-1]} {word}".lstrip()
         if lines[-1] and width_of(longer) > room:
             lines.append(word)

@@ -187,7 +187,7 @@ NAMED = 20
 """Maximum number of unreadable lines, and of unknown services, that are named. All are counted."""
 
 HEADS = ("time", "service", "then", "now", "rules", "decision now")
-WIDTHS = (24, 20, 14, 14, 24, 0)
+WIDTHS = (24, 20, 14, 14, 24)
 """Minimum widths of the columns: rows are printed as they are found, before the longest is known."""
 
 
@@ -283,10 +283,10 @@ def as_table(differences: Iterable[Replayed], tally: ReplayCounts, columns: int 
 
 
 def _lines(row: Sequence[str], columns: int | None) -> Iterator[str]:
-    if columns is None:
-        yield _aligned(row)
-        return
     *cells, rules, decision = map(printable, row)
+    if columns is None:
+        yield from laid_out([*cells, rules, decision], WIDTHS, None)
+        return
     yield from laid_out([*cells, ""], WIDTHS[: len(cells)], columns)
     yield from indented(" " * INDENT, f"{rules}: {decision}", columns)
 
@@ -303,10 +303,6 @@ def _rules(one: Replayed) -> str:
     if one.rules_then == one.rules_now:
         return "equal"
     return " ".join(gone + new) or "different order"
-
-
-def _aligned(row: Iterable[str]) -> str:
-    return "  ".join(printable(cell).ljust(width) for cell, width in zip(row, WIDTHS, strict=True)).rstrip()
 
 
 def summary(tally: ReplayCounts) -> str:

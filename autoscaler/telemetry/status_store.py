@@ -240,11 +240,14 @@ class Slo(NamedTuple):
 SILENT = Slo(SloStatus.UNKNOWN, "its loop has not completed a poll for too long")
 """The status of a service whose loop is stalled: its newest poll is out of date."""
 
+UNPOLLED = Slo(SloStatus.UNKNOWN, "it has not been polled yet")
+"""The status of a service before its first poll."""
+
 
 def slo_of(poll: Poll | None, faults: tuple[PollFault, ...]) -> Slo:
     """Return the SLO status by the newest poll (None: there was none yet)."""
     if poll is None:
-        return Slo(SloStatus.UNKNOWN, "it has not been polled yet")
+        return UNPOLLED
     if not poll.policy.queues:
         return Slo(SloStatus.NONE, "it follows no queue, so there is no latency target")
     if late := _late(poll):

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import pytest
 from botocore import exceptions as sdk
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from autoscaler.aws.answers import ResponsePart
 from autoscaler.aws.calls import DESCRIBE_SERVICES, GET_METRIC_DATA, GET_QUEUE_ATTRIBUTES, Api, Call
 from autoscaler.aws.connection import Aws
-from autoscaler.aws.faults import CODES, MOST_CHECKED, QUOTED, VERBS, clean, fault_of_answer, fault_of_failure
+from autoscaler.aws.faults import (
+    CODES,
+    MOST_CHECKED,
+    QUOTED,
+    VERBS,
+    clean,
+    fault_of_answer,
+    fault_of_failure,
+    fault_of_silence,
+    fault_of_slow_credentials,
+)
+from autoscaler.aws.names import service_subject
 from autoscaler.aws.operator.tags import READ_SERVICE
 from autoscaler.core.model import Missing
 from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NotFound, Refused, Throttled, Unavailable
 from autoscaler.ports import QueueRef, ServiceRef
+from autoscaler.telemetry.account import cause_of
 from tests.aws.double import AwsDouble, AwsReply, fault
 from tests.aws.spies import REGION, Spies
 
@@ -271,3 +284,27 @@ def test_the_error_of_a_denied_command_names_its_user_and_not_the_task_role() ->
     error = sdk.ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DescribeServices")
     text = str(fault_of_answer(error, Call(READ_SERVICE, "orders", "eu-west-1")))
     assert text.endswith("grant the user or role that runs this command ecs:DescribeServices on the service")
+
+
+NAME = st.text(st.sampled_from("aB3-_"), min_size=1, max_size=255)
+
+
+@given(ref=st.builds(ServiceRef, NAME, NAME, NAME))
+@example(ref=ServiceRef("the-orders-" * 20, "prod-" * 20, "orders-" * 20))
+def test_services_with_names_of_any_length_have_the_same_cause_in_one_outage(ref: ServiceRef) -> None:
+    """The page groups services by the cause: a name that is shortened must not hide where the cause begins."""
+
+    def causes(subject: str) -> list[str]:
+        call = Call(DESCRIBE_SERVICES, subject, REGION)
+        error = sdk.ClientError({"Error": {"Code": "Throttling", "Message": "no"}}, "DescribeServices")
+        unread = ResponsePart(call, {}).unreadable("desiredCount", "a count", None)
+        faults = (
+            fault_of_answer(error, call),
+            fault_of_silence(call, "did not answer"),
+            fault_of_slow_credentials(call, 3),
+        )
+        return [cause_of(str(each)) for each in (*faults, unread)]
+
+    found = causes(service_subject(ref))
+    assert found == causes("orders")
+    assert all(cause.startswith("ecs:DescribeServices ") for cause in found)

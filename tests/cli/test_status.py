@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.cli import main
-from autoscaler.cli.status import _spent
+from autoscaler.cli.status import _met, _spent
 from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, TimedCount
 from autoscaler.core.model import Backlog, Missing
 from autoscaler.operating.status import GOOD, Statuses
@@ -297,6 +297,17 @@ async def test_on_a_terminal_the_sentence_is_wrapped_and_no_color_is_respected()
     assert "all latency targets met" in plain
     assert max(map(len, plain.splitlines())) <= 100
     assert len(plain.splitlines()) > 3
+
+
+def test_the_first_line_counts_each_status_because_unknown_is_not_missed() -> None:
+    met, missed = (listed(poll(*of))["services"][0] for of in ((), (Backlog(100, 0, 0, NOW, oldest_age_s=61.0),)))
+    [unknown] = listed(poll(Missing("no", "denied")))["services"]
+    for answers, text in (
+        ([met], "all latency targets met"),
+        ([unknown, unknown, met], "latency targets: 2 unknown, 1 met"),
+        ([met, unknown, missed], "latency targets: 1 missed, 1 unknown, 1 met"),
+    ):
+        assert _met(Statuses.of(answers, "http://daemon")) == text
 
 
 async def test_the_cost_of_today_is_in_the_json_and_in_the_first_line_on_a_terminal() -> None:

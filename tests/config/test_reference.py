@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from autoscaler.config import aligned, effective, json_schema, load, markdown, plain, reference
+from autoscaler.config import effective, json_schema, load, markdown, plain, reference
 from autoscaler.config.names import FIELDS, GLOBALS
 from tests.config.spoken import flat
 
@@ -85,10 +85,6 @@ def test_the_page_has_a_section_for_every_setting_and_is_up_to_date() -> None:
 def test_the_plain_text_has_every_name_and_reason() -> None:
     text = plain(reference())
     assert all(part in text for row in reference() for part in row)
-
-
-def test_columns_are_aligned() -> None:
-    assert aligned([("a", "bcd"), ("ab", "c")]) == "a   bcd\nab  c\n"
 
 
 def leaves(schema: dict[str, Any], root: dict[str, Any]) -> set[tuple[str, ...]]:

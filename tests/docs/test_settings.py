@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from autoscaler.config import Config, find, load, reference
+from autoscaler.config import Config, find, load, reference, waking_notes
 from autoscaler.config.discovering import TaggedService, discovered
 from autoscaler.config.fields import GlobalFields
 from autoscaler.errors import ConfigError
@@ -37,6 +37,11 @@ def test_every_variable_is_a_setting(page: Any) -> None:
 @pytest.mark.parametrize("block", FILES, ids=str)
 def test_a_file_is_accepted(block: Any, tmp_path: Path) -> None:
     assert loaded(block.text, tmp_path)
+
+
+@pytest.mark.parametrize("block", [block for block in FILES if block.page == "docs/examples.md"], ids=str)
+def test_an_example_can_meet_its_latency_target_with_the_first_message(block: Any, tmp_path: Path) -> None:
+    assert waking_notes(loaded(block.text, tmp_path)) == ()
 
 
 @pytest.mark.parametrize("block", VARIABLES, ids=str)

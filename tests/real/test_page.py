@@ -19,8 +19,9 @@ from typing import Any
 import pytest
 
 from autoscaler.config import Chosen
+from autoscaler.core.model import Backlog
 from autoscaler.core.policy import Mode
-from autoscaler.ports import ServiceRef
+from autoscaler.ports import Poll, ServiceRef
 from autoscaler.telemetry import serve
 from tests.browser import BrowserTab, browser, opened
 from tests.telemetry.lively import EXAMPLES, PLAYED_S, Played, lively
@@ -169,6 +170,30 @@ async def test_an_outage_is_the_headline_with_its_cause_and_no_row_names_another
         await tab.until("document.querySelector('h1').textContent.endsWith('2 causes')")
         causes = await tab.value("[...document.querySelectorAll('#causes li')].map(cause => cause.textContent)")
         assert causes == [f"7 services: {SILENCE}", "1 service: ecs:DescribeServices was denied"]
+
+
+@pytest.mark.parametrize(("read", "missed", "failing", "headline"), [
+    (0, 0, 0, "No latency target is known to be missed"),
+    (0, 0, 1, f"1 of 21 services cannot be read: {SILENCE}"),
+    (0, 2, 1, "2 of 23 services miss their latency target"),
+    (0, 1, 1, "1 of 22 services misses its latency target"),
+    (3, 1, 2, f"2 of 26 services cannot be read: {SILENCE}"),
+])  # fmt: skip
+async def test_a_service_that_was_not_polled_yet_is_no_outage(
+    tmp_path: Path, read: int, missed: int, failing: int, headline: str
+) -> None:
+    desk = JournalDesk()
+    late = seen(backlog=Backlog(100, 0, 0, 1_000.0, oldest_age_s=61.0))
+    kinds: list[Poll | None] = [*[None] * 20, *[decided(seen())] * read, *[decided(late)] * missed]
+    kinds += [unread(f"prod/a in eu-west-1: {SILENCE}; check the network", "unavailable")] * failing
+    for number, poll in enumerate(kinds):
+        service = ServiceRef(f"service-{number}", "prod", f"service-{number}")
+        if poll is None:
+            desk.store.admit(service, policy_of())
+        else:
+            desk.record(replace(poll, service=service))
+    async with shown(desk, "/", tmp_path) as tab:
+        assert await text(tab, "h1") == headline
 
 
 async def test_sorting_and_filters_of_the_list_are_stored_in_the_url(

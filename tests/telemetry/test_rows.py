@@ -146,9 +146,17 @@ def test_the_cause_of_an_error_names_no_resource(reason: str, cause: str) -> Non
 def test_a_service_that_cannot_be_read_has_a_cause_without_the_remedy() -> None:
     desk, _ = watched(unread("prod/a, prod/b in eu-west-1: ecs:DescribeServices timed out; check the network"))
     row = row_of(desk.store.statuses()[0])
-    assert (row["unread"], row["polled"]) == ("ecs:DescribeServices timed out", True)
+    assert row["unread"] == "ecs:DescribeServices timed out"
     assert row["sentence"] == "orders: no decision: ecs:DescribeServices timed out; check the network"
     assert row_of(watched(decided(seen()))[0].store.statuses()[0])["unread"] is None
+
+
+def test_a_service_before_its_first_poll_is_not_unread_unless_its_loop_is_stalled() -> None:
+    desk = JournalDesk()
+    desk.store.admit(ServiceRef("orders", "prod", "orders"), policy_of())
+    [status] = desk.store.statuses()
+    assert (row_of(status)["slo"], row_of(status)["unread"]) == ("unknown", None)
+    assert row_of(status, silent_s=99.0)["unread"] == "its loop has not completed a poll for too long"
 
 
 def test_the_sum_over_queues_is_known_only_if_each_was_read() -> None:

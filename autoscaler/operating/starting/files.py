@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from autoscaler import monitoring
 from autoscaler.config.addresses import partition
+from autoscaler.inspection.columns import filled
 from autoscaler.operating.iam import granted
 from autoscaler.operating.starting.answers import InitAnswers
 from autoscaler.operating.starting.task import EXECUTION_ROLE, LOG_GROUP, ROLE, task_definition
@@ -124,16 +125,11 @@ OPTION = re.compile(r"--\S+ [^\s>-]\S*|\S+")
 
 def folded(command: str, columns: int) -> list[str]:
     """Return the command as lines of at most `columns` that a shell reads as one, unless one word is wider."""
-    least = columns - len(" \\")
+    room = columns - len(" \\")
     options: list[str] = OPTION.findall(command)
-    lines = [""]
-    for part in (part for option in options for part in ([option] if len(option) <= least else option.split())):
-        longer = f"{lines[-1]} {part}".lstrip()
-        if lines[-1] and len(longer) > least:
-            lines.append(part)
-        else:
-            lines[-1] = longer
-    return [*(f"{line} \\" for line in lines[:-1]), lines[-1]]
+    words = (word for option in options for word in ([option] if len(option) <= room else option.split()))
+    *lines, last = filled(words, room)
+    return [*(f"{line} \\" for line in lines), last]
 
 
 def _service(answers: InitAnswers) -> dict[str, Any]:

@@ -16,7 +16,9 @@ from autoscaler.telemetry.logs import as_json
 from autoscaler.telemetry.status_store import (
     MOST_SERVICES_WITH_HISTORY,
     SILENT,
+    UNPOLLED,
     ServiceStatus,
+    Slo,
     SloStatus,
     StatusStore,
     oldest_ages_s,
@@ -41,8 +43,7 @@ def row_of(status: ServiceStatus, silent_s: float | None = None) -> dict[str, An
         "region": service.region,
         "slo": slo.status.value,
         "reason": cause_of(slo.reason),
-        "polled": poll is not None,
-        "unread": None if slo.status is not SloStatus.UNKNOWN else cause_of(slo.reason).partition("; ")[0],
+        "unread": _unread(slo),
         "latency_s": policy.shortest_latency_s if policy.queues else None,
         "oldest_s": _oldest_s(status),
         **_messages(status),
@@ -57,6 +58,13 @@ def row_of(status: ServiceStatus, silent_s: float | None = None) -> dict[str, An
         "verdict": poll.decision.verdict.value if poll is not None and poll.decision is not None else None,
         "sentence": None if poll is None else sentence_of(poll),
     }
+
+
+def _unread(slo: Slo) -> str | None:
+    """Return why the service cannot be read, without the remedy (None: it was read, or its first poll is due)."""
+    if slo.status is not SloStatus.UNKNOWN or slo is UNPOLLED:
+        return None
+    return cause_of(slo.reason).partition("; ")[0]
 
 
 def _oldest_s(status: ServiceStatus) -> float | None:

@@ -34,9 +34,9 @@ function summarize() {
   const tally = Object.fromEntries(Object.keys(SLO).map(one => [one, 0])), all = lines.size;
   for (const {row} of lines.values()) tally[row.slo] += 1;
   const targets = all - tally.none, {missed, at_risk: risk, unknown} = tally;
-  const outage = unknown > missed ? causes() : [];
+  const found = causes(), unread = found.reduce((sum, one) => sum + one.services, 0), outage = unread > missed ? found : [];
   const headline = all === 0 ? 'No services'
-    : outage.length ? `${count(unknown)} of ${several(all, 'service')} cannot be read: ${outage.length === 1 ? outage[0].cause : `${outage.length} causes`}`
+    : outage.length ? `${count(unread)} of ${several(all, 'service')} cannot be read: ${outage.length === 1 ? outage[0].cause : `${outage.length} causes`}`
     : missed ? `${count(missed)} of ${several(targets, 'service')} ${missed === 1 ? 'misses its' : 'miss their'} latency target`
     : unknown + risk ? 'No latency target is known to be missed' : 'Every latency target is met';
   put($('headline'), headline);
@@ -44,7 +44,7 @@ function summarize() {
   const spent = costs.length ? ` Tasks today: ${dollars(sum)}${costs.length < all ? ` for ${count(costs.length)} of ${several(all, 'service')}` : ''}.` : '';
   const parts = [missed && `${count(missed)} missed`, risk && `${count(risk)} at risk`, unknown && `${count(unknown)} unknown`, tally.met && `${count(tally.met)} met`, tally.none && `${count(tally.none)} without a queue`];
   put($('lead'), all ? `Latency target: the maximum time that a message waits before a task receives it. ${parts.filter(Boolean).join(', ')}.${spent}` : 'No service is configured or discovered yet.');
-  document.title = outage.length ? `? ${unknown} unread · autoscaler` : missed ? `✕ ${missed} missed · autoscaler` : 'autoscaler';
+  document.title = outage.length ? `? ${unread} unread · autoscaler` : missed ? `✕ ${missed} missed · autoscaler` : 'autoscaler';
   $('causes').hidden = outage.length < 2;
   fill($('causes'), ...outage.slice(0, MOST_CAUSES).map(one => el('li', {}, `${several(one.services, 'service')}: ${one.cause}`)),
     outage.length > MOST_CAUSES ? el('li', {}, several(outage.length - MOST_CAUSES, 'other cause')) : null);
@@ -53,10 +53,10 @@ function summarize() {
 
 const MOST_CAUSES = 8;
 
-// Why services cannot be read, the cause of most services first. A service that was not polled yet is no outage.
+// Why services cannot be read, the cause of most services first. A service that was not polled yet has none.
 function causes() {
   const found = new Map();
-  for (const {row} of lines.values()) if (row.unread != null && row.polled) found.set(row.unread, (found.get(row.unread) ?? 0) + 1);
+  for (const {row} of lines.values()) if (row.unread != null) found.set(row.unread, (found.get(row.unread) ?? 0) + 1);
   return [...found].map(([cause, services]) => ({cause, services})).sort((a, b) => b.services - a.services);
 }
 
