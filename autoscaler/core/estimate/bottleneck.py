@@ -73,15 +73,16 @@ delay.
 """
 
 
-TEST_RATIO, TEST_MORE = 4 / 3, 1.0
-"""The tasks of a test whether more help, as a ratio of the present ones, and at least this number more. At a bottleneck
-that supports two thirds of the present tasks, a third more is twice what it supports.
+TEST_RATIO, LEAST_TEST_RATIO, TEST_MORE = 4 / 3, 1.2, 1.0
+"""The tasks of a test of more tasks: a third more than the present ones, but not more than twice those that a
+bottleneck would support. It is at least a fifth more and one more, because fewer tasks show too little. The limit of
+twice applies from 1.5 times as long messages on: such a bottleneck supports two thirds of the present tasks.
 """
 
 SLOWER_RATIO, SLOWEST_RATIO = 1.2, 2.0
-"""Messages take longer than before if the tasks would have deleted the first multiple at the time from before. With
-less, more tasks are hardly needed. With more than the second one, there are already more tasks than twice those that a
-bottleneck supports, and far more are required soon: they show whether they help.
+"""A test begins only if messages take 1.2 to 2 times as long as before: at the time from before, the tasks would have
+deleted that many times the messages. With less, more tasks are hardly needed. With more, there are already more than
+twice the tasks that a bottleneck would support, and far more are required soon: they show whether they help.
 """
 
 
@@ -167,7 +168,7 @@ class Bottleneck:
         if now - self._leaning_at < PROBE_AFTER_S:
             return self._leaning
         if self._test is not None or self._test_ended:
-            return max(SLOWER_RATIO * self._leaning, self._leaning + TEST_MORE)
+            return max(LEAST_TEST_RATIO * self._leaning, self._leaning + TEST_MORE)
         return max(PROBE_RATIO * self._leaning, self._leaning + PROBE_MORE)
 
     @property
@@ -312,7 +313,7 @@ class Bottleneck:
         """Return the tasks of a test: at most twice those that the bottleneck supports, if it is one."""
         tasks = max(self._tasks[-minutes:])
         supported = fmean(self._deleted[-minutes:]) * self._task_s / MINUTE_S
-        return max(tasks + TEST_MORE, SLOWER_RATIO * tasks, min(TEST_RATIO * tasks, 2 * supported))
+        return max(tasks + TEST_MORE, LEAST_TEST_RATIO * tasks, min(TEST_RATIO * tasks, 2 * supported))
 
     def _is_informative(self, minutes: int, tasks: float) -> bool:
         """Whether as many minutes with these tasks would show a bottleneck for certain."""
@@ -346,7 +347,7 @@ class Bottleneck:
         elif max(found).nats <= -LEANING_NATS:
             self._limit, self._trial_until = None, -inf
             tasks = self._tasks[-self._slower_for :] if self._slower_for else self._tasks[-1:]
-            if max(tasks) >= SLOWER_RATIO * min(tasks):
+            if max(tasks) >= LEAST_TEST_RATIO * min(tasks):
                 self._end_test()
         if self._limit is not None and self._is_refuted(1 + spread):
             self._compared, self._limit = 1, None
