@@ -10,7 +10,8 @@ not accept the change. If that is not known, it stays until ECS shows the count 
 then, the fleet cap counts the tasks of an unknown removal as removed, and not as present.
 
 What was removed before the start is not known: AWS keeps no history of the desired counts. The autoscaler itself may
-have removed all that the cap permits just before it was restarted. So the cap permits nothing in the first window.
+have removed all that the cap permits just before it was restarted. So the cap permits nothing in the first window. A
+single service has no cap by default, and then waits only for its own warm-up.
 """
 
 from __future__ import annotations
@@ -210,7 +211,7 @@ class Admission:
                 decision,
                 Rule.FLEET_CAP,
                 decision.current,
-                f"removals before the start are not known; the first one is possible {FIRST_WINDOW_S:g} s after it",
+                f"removals before the start are not known; scale-in is possible {FIRST_WINDOW_S:g} s after the start",
             )
         self._expire(now)
         fleet = max([self._confirmed, *(each.of for each in self._removals if now - each.since < WINDOW_S)])

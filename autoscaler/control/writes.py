@@ -1,11 +1,11 @@
 """The last write of a service: what it changed, whether ECS confirms it, and when a rejected one is sent again.
 
-ECS can return the state of some minutes ago. An answer with an older event or update than an earlier answer is
-certainly stale, and is treated as missing. So is one that is older than ECS's response to the last write, which has the
-same times: an update of the desired count may or may not be one of the deployment, so the absence of a newer time
-proves nothing. If the times prove nothing, a count that differs from the known one is in
-doubt for some minutes: it is used for a change only if the change has the same direction from both counts. A count that
-the autoscaler itself set or saw some minutes ago is no change by another writer, unless a newer time proves it.
+ECS can return the state of some minutes ago. An answer is certainly stale, and is treated as missing, if its event or
+its update is older than that of an earlier answer or of ECS's response to the last write. Equal times prove nothing: a
+new desired count may or may not change the time of the deployment's update. If the times prove nothing, a count that
+differs from the known one is in doubt for some minutes: it is used for a change only if the change has the same
+direction from both counts. A count that the autoscaler itself set or saw some minutes ago is no change by another
+writer, unless a newer time proves it.
 
 A missing permission, an invalid parameter or an inactive service does not change by itself. So a rejected write is sent
 again after 20, 40, 80, 160, 300, 300, ... s, and at once when something has changed that may have been the cause.
@@ -96,8 +96,8 @@ class Belief:
         return fleet
 
     def _is_before_the_write(self, fleet: Fleet) -> bool:
-        """Whether the answer is older than ECS's response to the last write. An answer with the count that was written
-        is used in any case: if ECS gave the response a time that its answers never have, nothing is lost.
+        """Whether the answer is older than ECS's response to the last write. An answer with the written count is used
+        in any case, also if the response had a time that no answer has.
         """
         target, revision = self._written
         return fleet.desired != target and revision.is_newer_than(fleet.revision)

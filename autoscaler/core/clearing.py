@@ -43,15 +43,15 @@ def clearing(seen: Observation, decision: Decision) -> tuple[Clearing, ...]:
 
 def has_backlog(known: Knowledge) -> bool:
     """Whether a message waits."""
-    return _waiting(known) >= A_MESSAGE
+    return known.waiting >= A_MESSAGE
 
 
 def time_to_clear_s(known: Knowledge, running: int, tasks: int) -> float:
     """Return the seconds until `tasks` tasks have received all waiting messages. `running` tasks run now."""
     useful = inf if known.useful is None else known.useful
-    per_task = known.concurrency.value / max(known.slow_s, known.holding_s, 1e-3)
+    per_task = known.concurrency.value / known.slot_s
     now, later = (min(count, useful) * per_task - known.rate_per_s.value for count in (min(running, tasks), tasks))
-    waiting, start_s = _waiting(known), known.start_s.value
+    waiting, start_s = known.waiting, known.start_s.value
     if now > 0 and waiting <= now * start_s:
         return waiting / now
     if later <= 0:
@@ -66,14 +66,10 @@ def in_words(known: Knowledge, times: tuple[Clearing, ...]) -> str | None:
     if not times:
         return None
     stated = [f"at {several(each.tasks, 'task')} {_in(each.seconds)}" for each in times]
-    backlog = several(ceil(_waiting(known) - A_MESSAGE), "message")
+    backlog = several(ceil(known.waiting - A_MESSAGE), "message")
     assumed = "" if known.processing_s.weight else ", if the processing time is as configured or assumed"
     return f"the backlog of {backlog} is cleared {', '.join(stated)}{assumed}"
 
 
 def _in(duration_s: float) -> str:
     return "never" if duration_s == inf else f"in {span(duration_s)}"
-
-
-def _waiting(known: Knowledge) -> float:
-    return sum([messages for queue in known.queues for _, messages in queue.waiting])

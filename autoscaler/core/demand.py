@@ -143,9 +143,8 @@ def _follows_latency(policy: Policy) -> bool:
 def _learned_votes(policy: Policy, known: Knowledge, work: Work, words: str, tasks: tuple[int, int]) -> list[Vote]:
     """Return the latency vote, and the backlog vote if `backlog_per_task` is set. `tasks`: running and desired."""
     required = need(policy, known, work, *tasks)
-    takes_s = max(known.slow_s, known.holding_s)
     origin = _Origin(known.processing_s, known.slow_s, known.holding_s > 0, policy.processing_time_s is not None)
-    facts = (work.waiting, work.in_flight, takes_s, origin, _targets(policy))
+    facts = (work.waiting, work.in_flight, known.slot_s, origin, _targets(policy))
     wording = f"{words}, {{2}} s each ({{3}}), {{4}}"
     votes = [Vote("latency", required.load, wording, facts, settled=True, candidates=required.terms)]
     if policy.backlog_per_task is not None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
-
 from autoscaler.core.figures import number, several
 from autoscaler.core.model import MOST_TASKS, Decision, DecisionStep, Observation, Verdict, Vote
 from autoscaler.core.policy import Policy
@@ -50,15 +48,12 @@ def _required(decision: Decision) -> str:
     if term.reason in highest.reason:
         return f"{highest.reason}: {required}"
     if term.cap and term.name != "present":
-        most = max((each for each in highest.terms if not each.cap), key=_TASKS)
+        most = highest.largest
         return f"{highest.reason}: {required}; {number(most.tasks)} {most.reason}, but {term.reason}"
     if term.cap:
         return f"{highest.reason}: {required}; {term.reason}"
     exact = "" if number(term.tasks) == number(highest.tasks) else f"{number(term.tasks)} "
     return f"{highest.reason}: {required}, {exact}{term.reason}"
-
-
-_TASKS = attrgetter("tasks")
 
 
 def _strength(vote: Vote) -> float:

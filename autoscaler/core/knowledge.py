@@ -117,6 +117,16 @@ class Knowledge:
     foreseen: float = 0.0
 
     @property
+    def slot_s(self) -> float:
+        """For how long a message is planned to occupy a slot, at least a millisecond."""
+        return max(self.slow_s, self.holding_s, SHORTEST_S)
+
+    @property
+    def waiting(self) -> float:
+        """The estimated number of waiting messages, in all queues."""
+        return sum([messages for queue in self.queues for _, messages in queue.waiting])
+
+    @property
     def useful(self) -> float | None:
         """The number of tasks above which more complete nothing sooner: because of a bottleneck, or of message groups
         (None: no such number is known).
@@ -151,6 +161,9 @@ def p95_ratio(spread: float) -> float:
     sigma = sqrt(log1p(spread))
     return max(1.0, exp(1.645 * sigma - sigma * sigma / 2))
 
+
+SHORTEST_S = 1e-3
+"""The shortest time that a message is planned to occupy a slot: a time of zero has no rate."""
 
 LEARNED = 0.5
 """The confidence from which a value counts as known."""

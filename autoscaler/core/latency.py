@@ -190,20 +190,25 @@ def _required(policy: Policy, known: Knowledge, work: Work, running: int, curren
         for term in (eased.term("ease", plan, EASE), *_loads(known, latency_s))
     )
     largest = max((due, *terms, *test), key=_TASKS).tasks
-    first_s = min(
-        [left - queue.waiting[-1][0] for left, queue in zip(spent, known.queues, strict=True) if queue.waiting],
-        default=inf,
-    )
-    present = _present(current, largest, work.waiting, first_s, max(in_time_s, plan.until_s))
+    waits = _waits(plan, spent, work.waiting, in_time_s) if current == 0 and work.waiting else None
+    present = _present(current, largest) if waits is None else waits
     return Need(min(float(current), largest), must=False, terms=(due, *terms, *test, present))
 
 
-def _present(current: int, largest: float, waiting: int, first_s: float, ahead_s: float) -> Term:
-    """Return the present count as a cap. `first_s`: when the first message is due; tasks are requested `ahead_s`
-    before. Without tasks, messages wait until then.
+def _waits(plan: _Plan, spent: list[float], waiting: int, in_time_s: float) -> Term | None:
+    """Return 0 tasks as a cap, and when a task will be requested: a poll and a start before the first message is due
+    (None: at once, or no message has a due time).
     """
-    if current == 0 and waiting and ahead_s < first_s < inf:
-        return Term("present", 0.0, WAITS, (Several(waiting, "message"), first_s, first_s - ahead_s), cap=True)
+    ages = zip(spent, plan.queues, strict=True)
+    first_s = min([left_s - queue.waiting[-1][0] for left_s, queue in ages if queue.waiting], default=inf)
+    request_s = first_s - max(in_time_s, plan.until_s)
+    if not 0 < request_s < inf:
+        return None
+    return Term("present", 0.0, WAITS, (Several(waiting, "message"), first_s, request_s), cap=True)
+
+
+def _present(current: int, largest: float) -> Term:
+    """Return the present count as a cap. `largest`: the tasks that would be kept if they ran already."""
     if largest > current:
         return Term("present", float(current), PRESENT, (Several(current, "task"), Several(largest, "task")), cap=True)
     return Term("present", float(current), ENOUGH, (Several(current, "task"),), cap=True)
@@ -228,7 +233,7 @@ def _load(known: Knowledge, latency_s: float, message_s: float) -> Term:
 
 
 def _plan(policy: Policy, known: Knowledge, work: Work, running: int, longest_s: float) -> _Plan:
-    slots, slot_s = known.concurrency.value, max(known.slow_s, known.holding_s, 1e-3)
+    slots, slot_s = known.concurrency.value, known.slot_s
     taken = _taken(known, work, running * slots)
     return _Plan(
         queues=known.queues,

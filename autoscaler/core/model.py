@@ -225,8 +225,8 @@ class Fleet:
     `running` counts both revisions during a deployment. `protected` is None unless task protection was read.
     `pause_tag` is the unparsed value of the service's tag `autoscaler:paused` (None: no such tag). `identity`: ARN and
     creation time in one string; a service that was deleted and created again has a different one (None: unknown).
-    `task_definitions`: the task definition ARNs of all its deployments; `revision`: how new the answer is. Decisions do
-    not depend on them.
+    `task_definitions`: the task definition ARNs of all its deployments; `revision`: how new the answer is; `providers`:
+    the capacity providers with their weights. Decisions do not depend on them.
     """
 
     desired: int
@@ -360,9 +360,14 @@ class Vote(NamedTuple):
         return self.candidates or (Term(self.signal, self.load, self.wording, self.values),)
 
     @property
+    def largest(self) -> Term:
+        """The largest term; the caps are not counted."""
+        return max((term for term in self.terms if not term.cap), key=_TASKS)
+
+    @property
     def binding(self) -> Term:
         """The term that decided the load: the largest one, or the smallest cap if that is below it."""
-        largest = max((term for term in self.terms if not term.cap), key=_TASKS)
+        largest = self.largest
         cap = min((term for term in self.terms if term.cap), key=_TASKS, default=largest)
         return cap if cap.tasks < largest.tasks else largest
 

@@ -18,7 +18,7 @@ the scorecard's traces, with 60 s and a start-up of 50 s, 0.001 % of the message
 """
 
 CAUSES = frozenset({Rule.STALLED_START, Rule.NO_PROGRESS, Rule.CONTESTED})
-"""Rules whose reason comes first: while they apply, no number of tasks meets the target, also not a higher maximum."""
+"""Rules whose reason comes first: while one applies, neither more tasks nor a higher `max_tasks` meet the target."""
 
 SET_IT = "set processing_time, or wait until it is learned"
 
@@ -51,8 +51,8 @@ def at_risk(policy: Policy, seen: Observation, decision: Decision) -> str | None
 
 
 def _too_few(policy: Policy, fleet: Fleet, known: Knowledge, decision: Decision, tasks: int) -> str | None:
-    """Return why fewer tasks are requested than the `tasks` that the target requires: the cause that more tasks would
-    not remove first.
+    """Return why fewer tasks are requested than the `tasks` that the target requires. A cause that remains at a higher
+    maximum comes first.
     """
     target = _required(policy, known, tasks)
     for step in decision.steps:
@@ -119,7 +119,7 @@ def _overdue(policy: Policy, known: Knowledge, fleet: Fleet) -> str | None:
 
 
 def _cause(known: Knowledge, fleet: Fleet) -> str:
-    """Return why messages are late, as far as it is known: what more tasks would not remove first."""
+    """Return why messages are late, as far as it is known. A cause that more tasks do not remove comes first."""
     missing = fleet.desired - fleet.running
     if fleet.trouble is not None and missing > 0:
         return f"{are(missing, 'task')} not running: {fleet.trouble.reason}"
@@ -186,5 +186,4 @@ def expected_wait_s(seen: Observation) -> float | None:
     known, running = seen.knowledge, min(seen.fleet.running, seen.fleet.desired)
     if known is None or running == 0:
         return None
-    waiting = sum(messages for queue in known.queues for _, messages in queue.waiting)
-    return waiting * known.slow_s / (running * known.concurrency.value)
+    return known.waiting * known.slow_s / (running * known.concurrency.value)

@@ -54,7 +54,6 @@ PATTERNS: tuple[tuple[str, Callable[..., float]], ...] = (
     (f"to test with {_TASKS} whether more help", lambda tasks: tasks),
     (f"more than {_TASKS} receive nothing", lambda tasks: tasks),
     (f"it is not known whether more than {_TASKS} help", lambda tasks: tasks),
-    (f"to test with {_TASKS} whether more help", lambda tasks: tasks),
     (f"no message waits: {_TASKS} of the present {_N} tasks? are tried", lambda tasks, _: tasks),
     (
         f"to receive {_N} messages? in half of the latency target, or in what is left of it: {_N} per slot, the first "

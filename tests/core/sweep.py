@@ -204,7 +204,7 @@ class Draw:
             regime=one(tuple(Regime)),
             holding_s=one((0.0, 0.0, 600.0)),
             bottleneck=one((None, None, 1.0, 14.5)),
-            **one(({}, {}, {"test": 12.0}, {"trial": 25.0})),
+            **one(({}, {"test": 12.0}, {"trial": 25.0}, {"test": 12.0, "trial": 25.0})),
             groups=one((None, None, None, 2.0, 7.0)),
             foreseen=one((0.0, 0.0, 0.9, 50.0)),
         )

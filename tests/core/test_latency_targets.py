@@ -28,7 +28,7 @@ def test_law(law: Law, world: World) -> None:
 
 
 def test_no_law_is_violated_over_many_random_worlds() -> None:
-    """Run 20,000 of the decisions at every commit; `make laws` runs millions."""
+    """Run 10,000 of the decisions at every commit; `make laws` runs millions."""
     assert sweep(seed=1, decisions=10_000) == 10_000
 
 

@@ -119,7 +119,6 @@ class Auditor:
         ledger.hidden = not by_daemon
         if by_daemon:
             ledger.visible.append((now, tasks))
-        if by_daemon:
             ledger.raised_at = now if tasks > before else ledger.raised_at
             ledger.lowered_at = now if tasks < before else ledger.lowered_at
             if tasks < before:

@@ -59,8 +59,7 @@ class ServiceLedger:
     for `asked_tasks`; `raised_at`, `lowered_at`: when the last one of this daemon took effect. `starting_until`: no
     scale-out before it, because tasks were starting when this daemon first read the service. `hidden`: the last
     change was by another writer or an earlier daemon, and no answer of ECS has shown it, so that this daemon cannot
-    know it. `visible`: the desired
-    counts as far as the daemon can know them.
+    know it. `visible`: the desired counts as far as the daemon can know them.
     """
 
     spec: ServiceSpec

@@ -3,8 +3,7 @@
 A bottleneck behind the workers (a database, an API with a rate limit) makes every message slower as tasks are added.
 The learned processing time then rises with the number of tasks, and the plan would add tasks without end. A release
 that is slower for all messages also makes the processing time rise, but more tasks do help. The deletions show which of
-the two it is: after a slower release they are in proportion to the tasks, at a bottleneck they stay the same. The
-likelihoods of the two are compared.
+the two it is (`likelihood.py`).
 
 Only minutes are compared in which messages wait, or in which more have arrived than were deleted: otherwise the
 arrivals limit the deletions.
@@ -18,26 +17,18 @@ from statistics import fmean, median
 from typing import NamedTuple
 
 from autoscaler.core.estimate.arrivals import MINUTE_S
+from autoscaler.core.estimate.likelihood import (
+    CERTAIN_NATS,
+    FEWEST,
+    LEANING_NATS,
+    LOW_RATIO,
+    MOST_LAG_MINUTES,
+    evidence,
+)
 from autoscaler.core.model import Instant
 
-MOST_MINUTES, MOST_LAG_MINUTES = 40, 10
-"""The most minutes that are compared. Messages that are deleted in a minute were begun a processing time before. Those
-of more than eight minutes (`MOST_LAG_MINUTES` / `LOW_RATIO`) are not compared.
-"""
-
-FEWEST = 5
-"""The fewest minutes that are compared."""
-
-LEANING_NATS, CERTAIN_NATS = 3.0, 8.0
-"""The logarithm of the ratio of the two likelihoods from which no task is added (e^3 = 20 times as likely), and from
-which the tasks are limited (3,000 times). With 10 and 20 tasks that delete 60 a minute each, and processing times with
-a spread of 1, a pair of minutes shows 120 x ln(15 / sqrt(10 x 20)) / 2 = 3.5.
-"""
-
-LOW_RATIO = 1.25
-"""Minutes with up to this multiple of the fewest tasks show how long messages take without the added tasks. Added tasks
-have completed their first messages after this multiple of that time.
-"""
+MOST_MINUTES = 40
+"""The most minutes that are compared."""
 
 MOST_GAP_S = 180.0
 """Minutes further apart than this are not compared: how many tasks worked in between is not known."""
@@ -82,15 +73,16 @@ delay.
 """
 
 
-TEST_RATIO, TEST_MORE = 4 / 3, 1.0
-"""The tasks of a test whether more help, as a ratio of the present ones, and at least this number more. At a bottleneck
-that supports two thirds of the present tasks, a third more is twice what it supports.
+TEST_RATIO, LEAST_TEST_RATIO, TEST_MORE = 4 / 3, 1.2, 1.0
+"""The tasks of a test of more tasks: a third more than the present ones, but not more than twice those that a
+bottleneck would support. It is at least a fifth more and one more, because fewer tasks show too little. The limit of
+twice applies from 1.5 times as long messages on: such a bottleneck supports two thirds of the present tasks.
 """
 
 SLOWER_RATIO, SLOWEST_RATIO = 1.2, 2.0
-"""Messages take longer than before if the tasks would have deleted the first multiple at the time from before. With
-less, more tasks are hardly needed. With more than the second one, there are already more tasks than twice those that a
-bottleneck supports, and far more are required soon: they show whether they help.
+"""A test begins only if messages take 1.2 to 2 times as long as before: at the time from before, the tasks would have
+deleted that many times the messages. With less, more tasks are hardly needed. With more, there are already more than
+twice the tasks that a bottleneck would support, and far more are required soon: they show whether they help.
 """
 
 
@@ -176,7 +168,7 @@ class Bottleneck:
         if now - self._leaning_at < PROBE_AFTER_S:
             return self._leaning
         if self._test is not None or self._test_ended:
-            return max(SLOWER_RATIO * self._leaning, self._leaning + TEST_MORE)
+            return max(LEAST_TEST_RATIO * self._leaning, self._leaning + TEST_MORE)
         return max(PROBE_RATIO * self._leaning, self._leaning + PROBE_MORE)
 
     @property
@@ -220,8 +212,7 @@ class Bottleneck:
 
     def _end(self) -> None:
         self._compared, self._limit, self._leaning, self._trial_until = 0, None, None, -inf
-        self._end_test()
-        self._test_ended = False
+        self._test, self._test_ended = None, False
 
     def _end_test(self) -> None:
         self._test, self._test_ended = None, True
@@ -322,7 +313,7 @@ class Bottleneck:
         """Return the tasks of a test: at most twice those that the bottleneck supports, if it is one."""
         tasks = max(self._tasks[-minutes:])
         supported = fmean(self._deleted[-minutes:]) * self._task_s / MINUTE_S
-        return max(tasks + TEST_MORE, SLOWER_RATIO * tasks, min(TEST_RATIO * tasks, 2 * supported))
+        return max(tasks + TEST_MORE, LEAST_TEST_RATIO * tasks, min(TEST_RATIO * tasks, 2 * supported))
 
     def _is_informative(self, minutes: int, tasks: float) -> bool:
         """Whether as many minutes with these tasks would show a bottleneck for certain."""
@@ -336,7 +327,7 @@ class Bottleneck:
         """
         leaning, self._leaning = self._leaning, None
         task_s, spread = self._task_s, max(self._widths)
-        found = self._evidence(slots, 1 + spread)
+        found = evidence(self._tasks, self._deleted[-self._compared :].tolist(), slots, 1 + spread)
         if not found:
             return
         least = min(found)
@@ -356,88 +347,10 @@ class Bottleneck:
         elif max(found).nats <= -LEANING_NATS:
             self._limit, self._trial_until = None, -inf
             tasks = self._tasks[-self._slower_for :] if self._slower_for else self._tasks[-1:]
-            if max(tasks) >= SLOWER_RATIO * min(tasks):
+            if max(tasks) >= LEAST_TEST_RATIO * min(tasks):
                 self._end_test()
         if self._limit is not None and self._is_refuted(1 + spread):
             self._compared, self._limit = 1, None
-
-    def _evidence(self, slots: float, dispersion: float) -> list[_Evidence]:
-        """Return the evidence if messages were begun up to one minute before, one to two, and so on up to the time that
-        they take; empty if too few minutes can be compared. A bottleneck must be likely at each lag: as long as the
-        added tasks have not completed their first messages, the deletions do not rise in any case. Minutes in which
-        tasks stopped are left out: it is not known which tasks their deletions belong to.
-        """
-        found, deleted = list[_Evidence](), self._deleted[-self._compared :].tolist()
-        for lag in range(1, MOST_LAG_MINUTES + 1):
-            begun = self._tasks[:-lag][-len(deleted) :]
-            if len(begun) < FEWEST:
-                return []
-            ended = self._tasks[: len(self._tasks) - lag + 1][-len(begun) :]
-            counts = zip(begun, ended, deleted[-len(begun) :], strict=True)
-            steady = [(max(first, last), more) for first, last, more in counts if first <= LOW_RATIO * last]
-            if len(steady) < FEWEST or min(steady)[0] <= 0:
-                return []
-            tasks, completed = map(list, zip(*steady, strict=True))
-            found.append(_compared(tasks, completed, dispersion))
-            if lag > LOW_RATIO * slots * found[-1].task_minutes:
-                return found
-        return []
-
-
-class _Evidence(NamedTuple):
-    """`nats`: the logarithm of the likelihood of a bottleneck divided by that of a slower release. Since then: `rate`,
-    the deletions of a minute; `fewest`, the fewest tasks; `task_minutes`, the task-minutes of a message with few tasks.
-    """
-
-    nats: float
-    rate: float
-    fewest: float
-    task_minutes: float
-
-
-def _compared(tasks: list[float], deleted: list[float], dispersion: float) -> _Evidence:
-    """Return the evidence of minutes, the newest last, whose deletions scatter at least `dispersion` times as much as a
-    Poisson count. If they scatter more, as with jobs of one second and of two minutes, that counts.
-
-    If D messages are deleted in m minutes with n tasks on average, the logarithms of the Poisson likelihoods differ by
-    the sum of deleted x ln(n / tasks) over the minutes. The change can have come in between. So the earliest minute is
-    taken since which the deletions are constant, before which they are in proportion to the tasks, and which fits about
-    as well as the best one. It is not compared itself: the change was within it.
-    """
-    before, done, worked, weighted = [0.0], 0.0, 0.0, 0.0
-    for count, more in zip(tasks, deleted, strict=True):
-        done, worked, weighted = done + more, worked + count, weighted + more * log(count)
-        before.append(_times_log(done, worked) + weighted)
-    fits, done = list[float](), 0.0
-    for minutes, more in enumerate(reversed(deleted), 1):
-        done += more
-        fits.append(before[-1 - minutes] + _times_log(done, minutes))
-    enough = max(fits[FEWEST - 1 :]) - LEANING_NATS * dispersion
-    minutes = max([index for index, fit in enumerate(fits) if fit >= enough])
-    since = list(zip(tasks[-minutes:], deleted[-minutes:], strict=True))
-    rate, mean, fewest = fmean(deleted[-minutes:]), fmean(tasks[-minutes:]), min(tasks[-minutes:])
-    earlier = list(zip(tasks[:-minutes], deleted[:-minutes], strict=True))
-    scatter = _chi2(earlier) + min(_chi2(since), _chi2([(1.0, more) for _, more in since]))
-    few = [each for each in since if each[0] <= LOW_RATIO * fewest]
-    at_few = sum([more for _, more in few])
-    return _Evidence(
-        sum([more * log(mean / count) for count, more in since]) / max(dispersion, scatter / len(tasks)),
-        rate,
-        fewest,
-        sum([count for count, _ in few]) / at_few if at_few else inf,
-    )
-
-
-def _chi2(minutes: list[tuple[float, float]]) -> float:
-    """Return the sum of (deleted - expected)^2 / expected, if the deletions are in proportion to the tasks."""
-    done, worked = sum([more for _, more in minutes]), sum([count for count, _ in minutes])
-    expected = [done * count / worked for count, _ in minutes]
-    return sum([(more - mean) ** 2 / mean for (_, more), mean in zip(minutes, expected, strict=True) if mean])
-
-
-def _times_log(done: float, by: float) -> float:
-    """Return the maximum of the logarithm of the Poisson likelihood, without the terms that cancel out."""
-    return done * log(done / by) if done else 0.0
 
 
 def _accumulates(counts: array[float], sigmas: float) -> bool:

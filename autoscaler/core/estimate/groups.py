@@ -58,7 +58,7 @@ class GroupOrder:
     __slots__ = ("_at", "_oldest", "extra_s")
 
     def __init__(self) -> None:
-        self._oldest: deque[TimedCount] = deque()
+        self._oldest: deque[tuple[Instant, float]] = deque()
         self._at: Instant = -inf
         self.extra_s = 0.0
 
@@ -66,8 +66,8 @@ class GroupOrder:
         """Add a reading. `waiting`: in the order of arrival. `held_s`: for how long messages are in flight, at most:
         the oldest message can be in flight, and does not wait any more.
         """
-        self._oldest.append(TimedCount(now, waiting[-1].seconds if waiting else 0.0))
-        while self._oldest[0].seconds < now - ORDER_S:
+        self._oldest.append((now, waiting[-1].seconds if waiting else 0.0))
+        while self._oldest[0][0] < now - ORDER_S:
             self._oldest.popleft()
         end, age_s = counts.counted_at, counts.oldest_age_s
         if end is None or end <= self._at:

@@ -11,18 +11,8 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from autoscaler.core.estimate.bottleneck import (
-    FEWEST,
-    LEANING_NATS,
-    LOW_RATIO,
-    MOST_LAG_MINUTES,
-    PROBE_AFTER_S,
-    PROBE_MORE,
-    PROBE_RATIO,
-    Bottleneck,
-    WorkedMinute,
-    _compared,
-)
+from autoscaler.core.estimate.bottleneck import PROBE_AFTER_S, PROBE_MORE, PROBE_RATIO, Bottleneck, WorkedMinute
+from autoscaler.core.estimate.likelihood import FEWEST, LEANING_NATS, LOW_RATIO, MOST_LAG_MINUTES, _compared
 
 MINUTE_S = 60.0
 

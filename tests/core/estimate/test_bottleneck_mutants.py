@@ -13,9 +13,8 @@ from autoscaler.core.estimate.bottleneck import (
     TRIAL_S,
     Bottleneck,
     _accumulates,
-    _compared,
-    _times_log,
 )
+from autoscaler.core.estimate.likelihood import Evidence, _compared, _times_log, evidence
 from tests.core.estimate.test_bottleneck_edges import limited, then
 from tests.core.estimate.test_bottleneck_tests import SlowMinutes
 
@@ -34,6 +33,11 @@ def compared(
     found._times_s, found._widths = array("d", [task_s]), array("d", widths)
     found._compared = found._slower_for = len(tasks)
     return found
+
+
+def evidence_of(found: Bottleneck) -> list[Evidence]:
+    """Return the evidence of its minutes, if a task has one slot and deletions are Poisson counts."""
+    return evidence(found._tasks, found._deleted[-found._compared :].tolist(), 1.0, 1.0)
 
 
 # Which minutes are compared
@@ -63,20 +67,20 @@ def test_after_the_end_of_a_limit_the_newest_minute_is_the_first_to_be_compared(
 
 def test_without_tasks_nothing_is_compared() -> None:
     minutes = SlowMinutes().add(0, 0, 3).add(15, 180, 6)
-    assert minutes.found._evidence(1.0, 1.0) == []
+    assert evidence_of(minutes.found) == []
 
 
 @pytest.mark.parametrize(("deleted", "lags"), [(10.0, 2), (10.1, 1)])
 def test_added_tasks_completed_messages_after_a_quarter_more_than_their_time(deleted: float, lags: int) -> None:
     """8 tasks that delete 10 a minute: 0.8 minutes each, and a minute is exactly a quarter more."""
-    assert len(compared([8.0] * 12, [deleted] * 12)._evidence(1.0, 1.0)) == lags
+    assert len(evidence_of(compared([8.0] * 12, [deleted] * 12))) == lags
 
 
 def test_the_time_of_a_message_is_that_at_the_same_lag() -> None:
     """With a lag of one minute, 10 tasks delete 10 a minute. With a longer one it is not known which tasks the newest
     deletions belong to, and 20 tasks delete 10 a minute: two minutes each, so a lag of three is needed.
     """
-    found = compared([20.0] * 10 + [10.0] * 2, [10.0] * 12)._evidence(1.0, 1.0)
+    found = evidence_of(compared([20.0] * 10 + [10.0] * 2, [10.0] * 12))
     assert [each.task_minutes for each in found] == [1.0, 2.0, 2.0]
 
 
@@ -233,7 +237,7 @@ def test_a_test_must_be_able_to_be_certain_with_the_most_tasks_and_the_widest_sp
 def test_more_tasks_that_delete_more_at_the_time_from_before_are_no_test() -> None:
     """Messages that are slower later can still be tested."""
     found = SlowMinutes().before(15).add(15, 180, 5).add(20, 240).found
-    assert max(each.nats for each in found._evidence(1.0, 1.0)) < -3
+    assert max(each.nats for each in evidence_of(found)) < -3
     assert not found._test_ended
 
 
@@ -241,5 +245,5 @@ def test_more_tasks_that_delete_more_at_the_time_from_before_are_no_test() -> No
 def test_slower_minutes_with_more_tasks_that_delete_more_end_the_test(minutes: int, *, ended: bool) -> None:
     """The newest minutes that are slower than before: with 20 tasks only, or with 15 before them."""
     found = SlowMinutes().before(15).add(15, 180, 6 - minutes).add(15, 179, minutes - 1).add(20, 239).found
-    assert max(each.nats for each in found._evidence(1.0, 1.0)) < -3
+    assert max(each.nats for each in evidence_of(found)) < -3
     assert found._test_ended is ended
