@@ -34,7 +34,7 @@ from autoscaler.cli.output import (
 )
 from autoscaler.config.loading import config_of
 from autoscaler.config.locating import located_in
-from autoscaler.core.figures import number
+from autoscaler.core.figures import number, several
 from autoscaler.inspection.columns import INDENT, width_of, wrapped
 from autoscaler.pricing import dollars
 
@@ -65,9 +65,18 @@ def _summary(found: Statuses) -> Iterator[str]:
 
 
 def _met(found: Statuses) -> str:
-    """Return the number of services with each status, the worst first, unless all latency targets are met."""
+    """Return the number of services with each status, the worst first, unless all latency targets are met. If more
+    services are unknown than missed, that is an outage, and the cause comes first.
+    """
     if found.good:
         return "all latency targets met"
+    from autoscaler.operating.status import NOT_POLLED  # noqa: PLC0415 - most commands do not need it
+
+    unknown = [row for row in found.rows if row.slo.value == "unknown" and row.sentence != NOT_POLLED]
+    unread = Counter(row.reason.partition("; ")[0] for row in unknown)
+    if unread.total() > sum(row.slo.value == "missed" for row in found.rows):
+        causes = next(iter(unread)) if len(unread) == 1 else f"{len(unread)} causes"
+        return f"{unread.total():,} of {several(len(found.rows), 'service')} cannot be read: {causes}"
     counts = Counter(row.slo.value.replace("_", " ") for row in found.worst_first if row.slo.value != "none")
     return f"latency targets: {', '.join(f'{count:,} {status}' for status, count in counts.items())}"
 

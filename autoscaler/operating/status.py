@@ -17,6 +17,7 @@ from autoscaler.aws.operator import Operator, connect_operator
 from autoscaler.control.rate_limiter import TokenBucketLimiter
 from autoscaler.core.model import Rule
 from autoscaler.ports import Category
+from autoscaler.telemetry.account import cause_of
 from autoscaler.telemetry.status_store import Slo, SloStatus
 
 
@@ -49,6 +50,8 @@ class StatusRow(NamedTuple):
 
 
 CONTESTED = Rule.CONTESTED.value
+NOT_POLLED = "not polled yet"
+"""The sentence of a service without a decision."""
 
 GOOD = frozenset({SloStatus.MET, SloStatus.NONE})
 """The SLO statuses that are not a finding."""
@@ -118,7 +121,7 @@ def _row(service: Mapping[str, Any]) -> StatusRow:
         in_flight=_sum(queues, "in_flight"),
         oldest_age_s=worst.get("oldest_age_s"),
         acceptable_latency_s=worst.get("acceptable_latency_s"),
-        sentence=str(decision.get("sentence") or "not polled yet"),
+        sentence=str(decision.get("sentence") or NOT_POLLED),
         clearing=(decision.get("clearing") or {}).get("text"),
         cost_today_dollars=_dollars(service.get("cost")),
         contest=next((str(each.get("text")) for each in service["notices"] if each.get("kind") == CONTESTED), None),
@@ -126,9 +129,11 @@ def _row(service: Mapping[str, Any]) -> StatusRow:
 
 
 def _slo(service: Mapping[str, Any]) -> Slo:
-    """Return the daemon's SLO status. A daemon of another version may have none, or an unknown value."""
+    """Return the daemon's SLO status, the reason without the names of other services that were read in the same call. A
+    daemon of another version may have none, or an unknown value.
+    """
     with suppress(KeyError, ValueError):
-        return Slo(SloStatus(service["slo"]), str(service["reason"]))
+        return Slo(SloStatus(service["slo"]), cause_of(str(service["reason"])))
     return Slo(SloStatus.UNKNOWN, "the daemon has a different version; use the command of the daemon's version")
 
 

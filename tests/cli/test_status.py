@@ -299,12 +299,18 @@ async def test_on_a_terminal_the_sentence_is_wrapped_and_no_color_is_respected()
     assert len(plain.splitlines()) > 3
 
 
-def test_the_first_line_counts_each_status_because_unknown_is_not_missed() -> None:
+def test_the_first_line_counts_each_status_and_an_outage_comes_first_with_its_cause() -> None:
     met, missed = (listed(poll(*of))["services"][0] for of in ((), (Backlog(100, 0, 0, NOW, oldest_age_s=61.0),)))
     [unknown] = listed(poll(Missing("no", "denied")))["services"]
+    silence = "ecs:DescribeServices did not answer within 3 s"
+    places = [unknown | {"reason": f"s{n}, s{n + 1} in eu-west-1: {silence}; check the network"} for n in range(2)]
+    unpolled = unknown | {"decision": None}
     for answers, text in (
         ([met], "all latency targets met"),
-        ([unknown, unknown, met], "latency targets: 2 unknown, 1 met"),
+        ([*places, met], f"2 of 3 services cannot be read: {silence}"),
+        ([*places, missed], f"2 of 3 services cannot be read: {silence}"),
+        ([*places, unknown, missed], "3 of 4 services cannot be read: 2 causes"),
+        ([unpolled, unpolled, met], "latency targets: 2 unknown, 1 met"),
         ([met, unknown, missed], "latency targets: 1 missed, 1 unknown, 1 met"),
     ):
         assert _met(Statuses.of(answers, "http://daemon")) == text
