@@ -366,8 +366,8 @@ def _is_problem(text: str) -> bool:
 
 
 _PREVENTS_STARTS = frozenset({FailureClass.CAPACITY, FailureClass.QUOTA, FailureClass.WAIT})
-"""Classes of which one event is enough. A text of another class must also say that no task started: a right that is
-missing for one container can concern one task of many.
+"""One event of these classes is enough. An event of another class must also say that no task started: a right that is
+missing can concern one task of many.
 """
 
 

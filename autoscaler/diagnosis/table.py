@@ -35,8 +35,8 @@ class FailureClass(StrEnum):
 
 
 class Failure(NamedTuple):
-    """One cause. `words`: groups of key words in lower case; a text must have a word of each group, and none of
-    `unless`. `source`: the address of the documentation (empty: none). `example`: a text of this cause.
+    """One cause. `words`: groups of key words in lower case; a text must have a word of each group, and no word
+    of `unless`. `source`: the address of the documentation (empty: none). `example`: a text of this cause.
     """
 
     name: str
