@@ -57,7 +57,7 @@ class ServiceStatus:
 
     `settings`: the configured settings with their sources. `activate`: how to make the service active (None: unknown).
     `read_at`: the instant of the newest reading of each signal, also while new reads fail. `today`: the cost (None:
-    there was no poll yet).
+    there was no poll yet). `missed_at`: wall time of the newest poll that missed the latency target (None: none has).
     """
 
     service: ServiceRef
@@ -71,6 +71,7 @@ class ServiceStatus:
     activate: str | None = None
     read_at: Mapping[str, Instant] = field(default_factory=lambda: MappingProxyType({}))
     today: CostToday | None = None
+    missed_at: float | None = None
 
     @property
     def state(self) -> ServiceState:
@@ -111,6 +112,7 @@ class ServiceStatus:
             faults=faults_of(poll),
             read_at=MappingProxyType(known | read_at(poll)),
             today=(self.today or CostToday(wall)).after(self.poll, at - self.at, wall),
+            missed_at=wall if _late(poll) else self.missed_at,
         )
 
 
@@ -196,6 +198,10 @@ class StatusStore:
         """Return a copy of the last hours of the service (None: there are none)."""
         known = self._histories.get(key)
         return None if known is None else known.copied()
+
+    def history(self, key: str) -> StatusHistory | None:
+        """Return the last hours of the service themselves, to read on the event loop only (None: there are none)."""
+        return self._histories.get(key)
 
     def silent(self, limit_s: float) -> dict[str, float]:
         """Return the stalled services, with the seconds since their last poll. `limit_s`: the limit of services without

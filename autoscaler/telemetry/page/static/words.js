@@ -22,6 +22,13 @@ export const several = (number, one, more = `${one}s`) => `${count(number)} ${nu
 export const dollars = amount => amount == null ? '–'
   : `$${amount.toLocaleString('en', amount < 100 ? {minimumFractionDigits: 2, maximumFractionDigits: 2} : {maximumFractionDigits: 0})}`;
 
+// The share of [received, late] messages that were in time. Null: none was received.
+export const shareOf = found => found?.[0] ? 1 - found[1] / found[0] : null;
+export function percent(found) {
+  const share = shareOf(found);
+  return share == null ? '—' : found[1] ? `${(Math.floor(share * 1000) / 10).toFixed(1)} %` : '100 %';
+}
+
 export const plainly = value =>
   value == null ? '–' : value.toLocaleString('en', {maximumSignificantDigits: Math.abs(value) >= 1000 ? 6 : 3});
 
