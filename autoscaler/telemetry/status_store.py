@@ -1,6 +1,6 @@
 """The status of every service: its newest poll, its last logged decisions, and its history.
 
-Bounded: one poll, at most `MOST_DECISIONS` decisions and six hours of numbers for each service, removed with the
+Bounded: one poll, at most `MOST_DECISIONS` decisions and 24 hours of numbers for each service, removed with the
 service. With more than `MOST_SERVICES_WITH_HISTORY` services, only the newest poll of each is stored. Written on the
 event loop only. All returned values are immutable or copies, so that another thread can render them.
 """
@@ -31,7 +31,7 @@ minute and would otherwise replace all earlier changes.
 """
 
 MOST_SERVICES_WITH_HISTORY = 1_000
-"""With more services, no history is stored. It takes 23 KB of numbers each, and decisions with all their inputs."""
+"""With more services, no history is stored. It takes 35 KB of numbers each, and decisions with all their inputs."""
 
 
 class ServiceState(StrEnum):
@@ -171,7 +171,8 @@ class StatusStore:
         status = self._statuses[key].after(poll, self.clock(), self.wall())
         self._statuses[key] = status
         if self.keeps_history:
-            self._histories[key].note(status.wall, sample_of(poll, status.oldest_s))
+            interval_s = 0.0 if poll.pace is None else poll.pace.interval_s
+            self._histories[key].note(status.wall, sample_of(poll, status.oldest_s), interval_s)
         return status
 
     def record(self, status: ServiceStatus, event: LogEvent) -> None:
@@ -199,8 +200,10 @@ class StatusStore:
         known = self._histories.get(key)
         return None if known is None else known.copied()
 
-    def history(self, key: str) -> StatusHistory | None:
-        """Return the last hours of the service themselves, to read on the event loop only (None: there are none)."""
+    def present(self, key: str) -> StatusHistory | None:
+        """Return the last hours of the service, which each poll changes: for use on the event loop only (None: there
+        are none).
+        """
         return self._histories.get(key)
 
     def silent(self, limit_s: float) -> dict[str, float]:

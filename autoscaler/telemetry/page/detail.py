@@ -16,7 +16,7 @@ from autoscaler.telemetry.account import PollFault, account_of
 from autoscaler.telemetry.cost import cost_of
 from autoscaler.telemetry.logs import utc
 from autoscaler.telemetry.page.rows import row_of
-from autoscaler.telemetry.past import STEP_S, StatusHistory
+from autoscaler.telemetry.past import StatusHistory
 from autoscaler.telemetry.status_store import MOST_SERVICES_WITH_HISTORY, RecordedPoll, ServiceStatus, oldest_ages_s
 from autoscaler.telemetry.views import BRIEF_KEYS
 
@@ -33,7 +33,7 @@ def whole(
         **now(status),
         "not_kept": None if keeps_history else NOT_KEPT,
         "decisions": earlier if newest is None else [newest, *earlier],
-        "history": None if past is None else {"step_s": STEP_S, **past.series()},
+        "history": None if past is None else {"first_at": past.first_at, **past.series()},
         "in_time": _in_time(past),
         "settings": [setting._asdict() for setting in status.settings],
         "defaults": [setting._asdict() for setting in _unset(status)],
@@ -44,11 +44,11 @@ def update(
     status: ServiceStatus, recorded: tuple[RecordedPoll, ...], past: StatusHistory | None, since: float
 ) -> dict[str, Any]:
     """Return the changes of a poll: the present values, the decisions logged after `since` (seconds since the epoch),
-    newest first, and a point for the charts.
+    newest first, and the points of the charts after it.
     """
     newer = [_recorded_entry(one) for one in reversed(recorded) if one.wall > since]
-    point = None if past is None else past.newest()
-    return {**now(status), "newest": _newest(status), "decisions": newer, "point": point, "in_time": _in_time(past)}
+    points = None if past is None else past.series(since)
+    return {**now(status), "newest": _newest(status), "decisions": newer, "points": points, "in_time": _in_time(past)}
 
 
 def now(status: ServiceStatus) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def now(status: ServiceStatus) -> dict[str, Any]:
 def _in_time(past: StatusHistory | None) -> dict[str, float] | None:
     if past is None:
         return None
-    received, late = past.in_time()
+    received, late = past.in_time(6 * 3600)
     return {"received": round(received, 1), "late": round(late, 1)}
 
 

@@ -220,7 +220,7 @@ class Rows:
         known, version = self._rows.get(key), self._version + 1
         if known is None:
             row = row_of(status, silent_s)
-            trend = renewed(None, self._store.history(key), row, status.wall)
+            trend = renewed(None, self._store.present(key), row, status.wall)
             return _CachedRow(status, silent, row, version, _text(row, status), trend, version)
         row = known.row
         if known.status is not status or known.silent is not silent:
@@ -228,7 +228,7 @@ class Rows:
             if row != known.row:
                 known = known._replace(version=version, text=_text(row, status))
             known = known._replace(status=status, silent=silent, row=row)
-        trend = renewed(known.trend, self._store.history(key), row, status.wall)
+        trend = renewed(known.trend, self._store.present(key), row, status.wall)
         if trend is known.trend:
             return known
         same = None not in (trend, known.trend) and trend.text == known.trend.text

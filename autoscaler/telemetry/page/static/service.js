@@ -39,7 +39,7 @@ function onNews(news) {
   show(service, news.newest);
   decisions.add(news.decisions);
   if (hours) {
-    hours.add(news.point);
+    hours.add(news.points);
     drawn.update();
   }
 }
