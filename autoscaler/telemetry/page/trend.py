@@ -2,7 +2,8 @@
 
 A sparkline has one character per six minutes, so that it is short and rarely changes: `0` is zero, `z` is the highest
 value, `.` is unknown. A trend is computed when a part of six minutes ends, at another moment for each service, and
-every 30 s while the latency target is missed. So a quiet service costs a comparison per refresh.
+every 30 s while the latency target is missed. So a quiet service costs a comparison per refresh, and `Rows` limits the
+number of trends per refresh.
 """
 
 from __future__ import annotations
@@ -36,22 +37,23 @@ class Trend(NamedTuple):
     slo: str
 
 
-def renewed(known: Trend | None, past: StatusHistory | None, row: Mapping[str, Any], wall: float) -> Trend | None:
+def renewed(
+    known: Trend | None, past: StatusHistory | None, row: Mapping[str, Any], wall: float, *, can_wait: bool = False
+) -> Trend | None:
     """Return the trend at `wall`, the time of the newest poll; the known one if a new one is not due. None: there is no
-    history.
+    history. `can_wait`: a trend that is due, but not outdated, is computed at a later refresh.
     """
     if past is None or past.first_at is None:
         return None
     part = int(wall + crc32(row["key"].encode()) % PART_S) // PART_S
     slo = row["slo"]
-    if known is not None and not _is_due(known, part, slo, wall):
-        return known
+    if known is not None:
+        age_s = abs(wall - known.at)
+        changing = slo != known.slo or slo == SloStatus.MISSED
+        is_due = part != known.part or (changing and age_s >= MISSED_PACE_S)
+        if not is_due or (can_wait and age_s < 2 * PART_S):
+            return known
     return Trend(trend_text(past, row["latency_s"]), part, wall, slo)
-
-
-def _is_due(known: Trend, part: int, slo: str, wall: float) -> bool:
-    changing = slo != known.slo or slo == SloStatus.MISSED
-    return part != known.part or (changing and abs(wall - known.at) >= MISSED_PACE_S)
 
 
 def trend_text(past: StatusHistory, latency_s: float | None) -> str:
@@ -81,8 +83,6 @@ def levels(values: Sequence[float | None], least_top: float) -> tuple[float, str
     """
     top = max([least_top, *(value for value in values if value is not None)])
     most = len(LEVELS) - 1
-    text = "".join(
-        UNKNOWN if value is None else LEVELS[0 if value <= 0 else max(1, min(most, round(value / top * most)))]
-        for value in values
-    )
-    return round(top, 1), text
+    scale = most / top if top > 0 else 0.0
+    text = [UNKNOWN if value is None else LEVELS[int(value * scale + 0.5) or 1 if value > 0 else 0] for value in values]
+    return round(top, 1), "".join(text)

@@ -50,7 +50,11 @@ const heads = new Map();
 // The lines in groups, the worst group first: that of the worst status, then of most services with it.
 export function grouped(lines, kind, onToggle) {
   const found = new Map(), {of} = KINDS[kind];
-  for (const line of lines) found.set(of(line.row), [...found.get(of(line.row)) ?? [], line]);
+  for (const line of lines) {
+    const value = of(line.row);
+    if (!found.has(value)) found.set(value, []);
+    found.get(value).push(line);
+  }
   const groups = [...found].map(([value, members]) => ({head: headOf(kind, value, onToggle), value, members, tally: tallied(members)}));
   for (const one of groups) one.head.show(one);
   return groups.sort((a, b) => byTally(a.tally, b.tally) || (a.value < b.value ? -1 : 1));
@@ -62,20 +66,21 @@ export function tallied(lines) {
   return tally;
 }
 
+const WORST = ['missed', 'at_risk', 'unknown'];
 function byTally(one, other) {
-  for (const name of Object.keys(SLO)) if (one[name] !== other[name] && !(one[name] && other[name] && name === 'met')) return other[name] - one[name];
-  return 0;
+  const name = WORST.find(status => one[status] !== other[status]);
+  return name ? other[name] - one[name] : 0;
 }
 
 function headOf(kind, value, onToggle) {
   const key = `${kind} ${value}`;
-  if (!heads.has(key)) heads.set(key, head(nameOf(kind, value), onToggle));
+  if (!heads.has(key)) heads.set(key, head(kind, value, onToggle));
   return heads.get(key);
 }
 
-function head(name, onToggle) {
-  const button = el('button', {type: 'button', 'aria-expanded': 'true'}, el('i', {'aria-hidden': 'true'}, '▾'), el('b', {}, name));
-  const size = el('span', {class: 'size'}), marks = el('span', {class: 'marks'}), cost = el('span', {class: 'spent'});
+function head(kind, value, onToggle) {
+  const button = el('button', {type: 'button', 'aria-expanded': 'true'}, el('i', {'aria-hidden': 'true'}, '▾'), el('b', {}, nameOf(kind, value)));
+  const size = el('span', {class: 'size'}), marks = el('span', {class: 'marks', hidden: kind === 'status'}), cost = el('span', {class: 'spent'});
   const node = el('tr', {role: 'row', class: 'group'}, el('th', {role: 'rowheader', colspan: 10, 'aria-colspan': 10}, button, size, marks, cost));
   const made = {node, isOpen: true, show({members, tally}) {
     put(size, several(members.length, 'service'));

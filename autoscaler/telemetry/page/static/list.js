@@ -48,7 +48,7 @@ function describe({remembers, most}) {
   const rows = rowsOf(), limit = `With more than ${count(most)} services, history`;
   $('notice').hidden = remembers;
   put($('notice'), remembers ? '' : `${limit} and earlier decisions are not stored here. Use your metrics system.`);
-  table.dataset.places = new Set(rows.map(row => `${row.cluster} ${row.region}`)).size > 1 ? 'several' : 'one';
+  for (const name of ['cluster', 'region']) table.dataset[`${name}s`] = new Set(rows.map(row => row[name])).size > 1 ? 'several' : 'one';
   table.dataset.cost = rows.some(row => row.cost != null) ? 'yes' : 'no';
   table.dataset.history = remembers ? 'yes' : 'no';
   const first = rows.reduce((least, {trend}) => trend ? Math.min(least, trend.first) : least, Infinity);
@@ -123,6 +123,7 @@ function arrange(moves) {
   const all = lines.size, few = chosen.length < all;
   put($('shown'), all === 0 ? '' : few ? `${count(chosen.length)} of ${several(all, 'service')} shown` : '');
   $('clear').hidden = !few;
+  $('tools').hidden = all < 2 && !few;
   for (const one of heads) attribute(one, 'aria-sort', one.dataset.column === view.sort ? view.direction : null);
   $('sort').value = view.sort;
 }

@@ -1,7 +1,7 @@
 // The whole decision of a row, next to it, while the pointer rests on its status or its decision, or its link has the
 // keyboard focus. Escape closes it. Narrow screens show everything in the card.
 import {$, attribute, el, fill, put} from './dom.js';
-import {SLO, setAgo, shadowOf} from './words.js';
+import {SLO, setAgo, shadowOf, withoutName} from './words.js';
 
 const RESTED_MS = 250, GAP = 2;
 const card = $('peek'), narrow = matchMedia('(max-width: 1080px)');
@@ -59,12 +59,12 @@ const when = el('p', {class: 'sub'}, since);
 fill(card, reason, sentence, shadow, when);
 
 function write() {
-  const {row} = line, start = `${row.key}: `, fine = row.slo === 'met' || row.slo === 'none';
+  const {row} = line, fine = row.slo === 'met' || row.slo === 'none';
   reason.hidden = fine;
   attribute(reason, 'class', `mark ${row.slo}`);
   put(reason, fine ? '' : `${SLO[row.slo].sign} ${row.reason}`);
-  const text = row.sentence ?? row.reason;
-  put(sentence, text.startsWith(start) ? text.slice(start.length) : text);
+  sentence.hidden = row.verdict == null && !fine;
+  put(sentence, withoutName(row.sentence ?? row.reason, row.key));
   shadow.hidden = row.activate == null;
   put(shadow, shadowOf(row.activate));
   when.hidden = row.sentence == null;

@@ -2,7 +2,7 @@
 // parts are written.
 import {attribute, el, fill, put} from './dom.js';
 import {spark} from './spark.js';
-import {SLO, clock, count, dollars, duration, modeOf, now, pauseOf, percent, setAgo, shadowOf} from './words.js';
+import {SLO, clock, count, dollars, duration, modeOf, now, pauseOf, percent, setAgo, shadowOf, withoutName} from './words.js';
 
 const HOUR = 3600;
 
@@ -43,7 +43,8 @@ export function rowOf(key) {
     showTrend();
     showNumbers();
     put(brief, row.brief ?? row.reason);
-    put(sentence, row.sentence ?? row.reason);
+    sentence.hidden = row.verdict == null && reason.textContent !== '';
+    put(sentence, withoutName(row.sentence ?? row.reason, row.key));
     shadow.hidden = row.activate == null;
     put(shadow, shadowOf(row.activate));
     when.hidden = row.sentence == null;
@@ -97,8 +98,9 @@ const longest = levels => Math.max(0, ...[...levels].map(one => one === '.' ? 0 
 
 function showTags(sub, row) {
   const tags = [pauseOf(row.paused), modeOf(row.mode), row.schedule && `schedule ${row.schedule}`].filter(Boolean);
-  const place = row.region ? `${row.cluster} · ${row.region}` : row.cluster, shown = [place, ...tags].join('|');
+  const shown = [row.cluster, row.region, ...tags].join('|');
   if (sub.dataset.shown === shown) return;
   sub.dataset.shown = shown;
-  fill(sub, ...tags.map(tag => el('span', {class: 'tag strong', title: tag}, tag)), el('span', {class: 'place', title: place}, place));
+  fill(sub, ...tags.map(tag => el('span', {class: 'tag strong', title: tag}, tag)), el('span', {class: 'cluster'}, row.cluster), row.region && el('span', {class: 'region'}, row.region));
+  attribute(sub, 'title', [row.cluster, row.region].filter(Boolean).join(' · '));
 }

@@ -9,7 +9,7 @@ function node(tag, properties) {
 
 export function spark() {
   const target = node('path', {class: 'target'}), line = node('path', {class: 'curve'}), over = node('path', {class: 'over'});
-  const svg = node('svg', {class: 'spark', viewBox: `0 0 ${WIDE} ${HIGH}`, 'aria-hidden': 'true'});
+  const svg = node('svg', {class: 'spark', viewBox: `0 0 ${WIDE} ${HIGH}`, preserveAspectRatio: 'none', 'aria-hidden': 'true'});
   svg.append(target, line, over);
   let shown = '';
   // `steps`: horizontal pieces, for counts. `limit`: the target as a share of the highest level (null: none).

@@ -26,7 +26,7 @@ export const dollars = amount => amount == null ? '–'
 export const shareOf = found => found?.[0] ? 1 - found[1] / found[0] : null;
 export function percent(found) {
   const share = shareOf(found);
-  return share == null ? '—' : found[1] ? `${(Math.floor(share * 1000) / 10).toFixed(1)} %` : '100 %';
+  return share == null ? '–' : found[1] ? `${(Math.floor(share * 1000) / 10).toFixed(1)} %` : '100 %';
 }
 
 export const plainly = value =>
@@ -52,6 +52,9 @@ export function unchanged(wall) {
   const since = ago(wall);
   return since === 'just now' ? 'updated just now' : `unchanged for ${since.replace(' ago', '')}`;
 }
+
+// A sentence without the name of its service, for places that show the name.
+export const withoutName = (text, key) => text.startsWith(`${key}: `) ? text.slice(key.length + 2) : text;
 
 export const exact = wall => new Date(wall * 1000).toISOString().replace('T', ' ').replace(/\.\d+Z$/, ' UTC');
 export const clock = wall => new Date(wall * 1000).toLocaleTimeString('en-GB');
