@@ -262,4 +262,7 @@ class Rows:
 
 
 def _text(row: Mapping[str, Any], status: ServiceStatus) -> str:
-    return as_json({**row, "since": status.wall}, (",", ":"))
+    """Return the row as JSON, without unknown values. The reason of a target that is met is not shown, so not sent."""
+    unseen = {"reason"} if row["slo"] == SloStatus.MET and row["sentence"] is not None else frozenset()
+    known = {name: value for name, value in row.items() if value is not None and name not in unseen}
+    return as_json({**known, "since": status.wall}, (",", ":"))

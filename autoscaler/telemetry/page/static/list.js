@@ -22,6 +22,7 @@ view.direction ??= COLUMNS[view.sort].first;
 const NOTHING = {show: 'all', cluster: '', region: '', mode: '', find: ''};
 const rowsOf = () => [...lines.values()].map(line => line.row);
 
+// `rows`: a mark for measurements, after the first paint of the rows.
 function onNews(news) {
   setNow(news.now);
   for (const row of news.rows) {
@@ -34,7 +35,7 @@ function onNews(news) {
   summarize();
   arrange(false);
   refreshPeek();
-  if (!document.documentElement.dataset.drawn) requestAnimationFrame(() => performance.mark('rows'));
+  if (!document.documentElement.dataset.drawn) requestAnimationFrame(() => setTimeout(() => performance.mark('rows')));
   document.documentElement.dataset.drawn = 'yes';
 }
 function add(key) {

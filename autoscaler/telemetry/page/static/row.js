@@ -2,9 +2,13 @@
 // parts are written.
 import {attribute, el, fill, put} from './dom.js';
 import {spark} from './spark.js';
-import {SLO, clock, count, dollars, duration, modeOf, now, pauseOf, percent, setAgo, shadowOf, withoutName} from './words.js';
+import {SLO, clock, count, dollars, duration, modeOf, now, pauseOf, percent, setAgo, several, shadowOf, withoutName} from './words.js';
 
 const HOUR = 3600;
+
+// Sparklines are drawn when their row is near the visible part of the page.
+const whenNear = new WeakMap();
+const nearness = new IntersectionObserver(found => found.forEach(one => whenNear.get(one.target)(one.isIntersecting)), {rootMargin: '500px'});
 
 export function rowOf(key) {
   const link = el('a', {href: `/services/${encodeURIComponent(key)}`, title: key}, key), sub = el('span', {class: 'sub'});
@@ -33,7 +37,15 @@ export function rowOf(key) {
     if (!event.target.closest('a') && !event.ctrlKey && !event.metaKey && !getSelection().toString()) link.click();
   });
 
-  let row = null, seen = '';
+  // The titles of a row are written when the pointer enters it.
+  node.addEventListener('pointerenter', hint);
+  whenNear.set(node, value => {
+    isNear = value;
+    if (isNear) draw();
+  });
+  nearness.observe(node);
+
+  let row = null, seen = '', isNear = false;
   // A row without the key `trend` has the trend that was sent before.
   function show(next) {
     row = 'trend' in next ? next : {...next, trend: row?.trend ?? null};
@@ -61,17 +73,26 @@ export function rowOf(key) {
     if (row.missed_at != null) setAgo(missed, row.missed_at);
   }
   function showTrend() {
-    const {trend} = row;
-    for (const [one, name, lasts_s] of [[hour, 'hour', HOUR], [hours, 'hours', 6 * HOUR]]) {
-      put(one, percent(trend?.[name]));
-      attribute(one, 'class', `value ${gradeOf(trend?.[name])}`);
-      attribute(one, 'title', trend && `${count(trend[name][0])} messages received, ${count(trend[name][1])} of them late${sinceOf(trend, lasts_s)}`);
+    for (const [one, name] of [[hour, 'hour'], [hours, 'hours']]) {
+      put(one, percent(row.trend?.[name]));
+      attribute(one, 'class', `value ${gradeOf(row.trend?.[name])}`);
     }
-    const [top, levels] = trend?.age ?? [0, ''], [most, steps] = trend?.tasks ?? [0, ''];
+    if (isNear) draw();
+  }
+  function draw() {
+    const [top, levels] = row.trend?.age ?? [0, ''];
     age.draw(levels, row.latency_s && top ? row.latency_s / top : null, false);
-    counts.draw(steps, null, true);
-    attribute(age.svg.parentNode, 'title', row.latency_s == null ? null : `target ${duration(row.latency_s)}${trend ? `; longest ${duration(longest(levels) * top)}${sinceOf(trend, 6 * HOUR) || ' in 6 h'}` : ''}`);
-    attribute(counts.svg.parentNode, 'title', `${row.running == null ? '' : `${count(row.running)} running, ${count(row.desired)} desired, `}minimum ${count(row.min)}, maximum ${count(row.max)}${trend ? `; at most ${count(Math.round(most))}${sinceOf(trend, 6 * HOUR) || ' in 6 h'}` : ''}`);
+    counts.draw(row.trend?.tasks[1] ?? '', null, true);
+  }
+  function hint() {
+    const {trend} = row, during = trend && (sinceOf(trend, 6 * HOUR) || ' in 6 h');
+    for (const [one, name, lasts_s] of [[hour, 'hour', HOUR], [hours, 'hours', 6 * HOUR]]) {
+      attribute(one, 'title', trend && `${several(trend[name][0], 'message')} received, ${count(trend[name][1])} of them late${sinceOf(trend, lasts_s)}`);
+    }
+    const running = row.running == null ? '' : `${count(row.running)} running, ${count(row.desired)} desired, `;
+    attribute(wait.parentNode, 'title', row.latency_s == null ? null : `target ${duration(row.latency_s)}${trend ? `; longest ${duration(longest(trend.age[1]) * trend.age[0])}${during}` : ''}`);
+    attribute(backlog.parentNode, 'title', flying.textContent || null);
+    attribute(tasks.parentNode, 'title', `${running}minimum ${count(row.min)}, maximum ${count(row.max)}${trend ? `; at most ${count(Math.round(trend.tasks[0]))}${during}` : ''}`);
   }
   function showNumbers() {
     const late = row.oldest_s != null && row.latency_s != null && row.oldest_s > row.latency_s;
@@ -81,7 +102,6 @@ export function rowOf(key) {
     put(backlog, count(row.waiting));
     attribute(backlog, 'class', row.waiting ? 'value' : 'value quiet');
     put(flying, row.in_flight == null ? '' : `${count(row.in_flight)} in flight`);
-    attribute(backlog.parentNode, 'title', flying.textContent || null);
     put(tasks, row.running != null && row.running !== row.desired ? `${count(row.running)} → ${count(row.desired)}` : count(row.desired));
     attribute(tasks, 'class', row.desired ? 'value' : 'value quiet');
     put(bounds, row.desired != null && row.desired >= row.max ? `at most ${count(row.max)}` : `${count(row.min)} to ${count(row.max)}`);

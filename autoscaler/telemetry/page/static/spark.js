@@ -8,16 +8,18 @@ function node(tag, properties) {
 }
 
 export function spark() {
-  const target = node('path', {class: 'target'}), line = node('path', {class: 'curve'}), over = node('path', {class: 'over'});
   const svg = node('svg', {class: 'spark', viewBox: `0 0 ${WIDE} ${HIGH}`, preserveAspectRatio: 'none', 'aria-hidden': 'true'});
-  svg.append(target, line, over);
-  let shown = '';
+  let shown = '', paths = null;
   // `steps`: horizontal pieces, for counts. `limit`: the target as a share of the highest level (null: none).
   function draw(levels, limit, steps) {
     const next = `${levels} ${limit}`;
     if (next === shown) return;
     shown = next;
-    const points = [...levels].map(one => one === '.' ? null : parseInt(one, 36) / MOST);
+    if (!paths) {
+      paths = ['target', 'curve', 'over'].map(name => node('path', {class: name}));
+      svg.append(...paths);
+    }
+    const [target, line, over] = paths, points = [...levels].map(one => one === '.' ? null : parseInt(one, 36) / MOST);
     line.setAttribute('d', curve(points, steps));
     over.setAttribute('d', limit == null ? '' : above(points, limit));
     target.setAttribute('d', limit == null ? '' : `M0 ${y(limit)}H${WIDE}`);

@@ -16,11 +16,15 @@ export const SLO = {
   none: {sign: '–', word: 'none', headline: 'No latency target', rank: 4},
 };
 
-export const count = number => number == null ? '–' : number.toLocaleString('en');
+// A formatter is created once: `toLocaleString` creates one per call.
+const NUMBER = new Intl.NumberFormat('en'), CENTS = new Intl.NumberFormat('en', {minimumFractionDigits: 2, maximumFractionDigits: 2});
+const WHOLE = new Intl.NumberFormat('en', {maximumFractionDigits: 0});
+const SHORT = new Intl.NumberFormat('en', {maximumSignificantDigits: 3}), LONG = new Intl.NumberFormat('en', {maximumSignificantDigits: 6});
+
+export const count = number => number == null ? '–' : NUMBER.format(number);
 export const several = (number, one, more = `${one}s`) => `${count(number)} ${number === 1 ? one : more}`;
 
-export const dollars = amount => amount == null ? '–'
-  : `$${amount.toLocaleString('en', amount < 100 ? {minimumFractionDigits: 2, maximumFractionDigits: 2} : {maximumFractionDigits: 0})}`;
+export const dollars = amount => amount == null ? '–' : `$${(amount < 100 ? CENTS : WHOLE).format(amount)}`;
 
 // The share of [received, late] messages that were in time. Null: none was received.
 export const shareOf = found => found?.[0] ? 1 - found[1] / found[0] : null;
@@ -29,8 +33,7 @@ export function percent(found) {
   return share == null ? '–' : found[1] ? `${(Math.floor(share * 1000) / 10).toFixed(1)} %` : '100 %';
 }
 
-export const plainly = value =>
-  value == null ? '–' : value.toLocaleString('en', {maximumSignificantDigits: Math.abs(value) >= 1000 ? 6 : 3});
+export const plainly = value => value == null ? '–' : (Math.abs(value) >= 1000 ? LONG : SHORT).format(value);
 
 export function duration(seconds) {
   if (seconds == null) return '–';
