@@ -1,4 +1,6 @@
 // Numbers, times and states as text. Times use the clock of the daemon: the browser's clock may be wrong.
+export {duration, plainly} from './figures.js';
+
 const MINUTE = 60, HOUR = 3600, DAY = 86400;
 
 let reported = Date.now() / 1000, receivedAt = performance.now();
@@ -22,17 +24,6 @@ export const several = (number, one, more = `${one}s`) => `${count(number)} ${nu
 export const dollars = amount => amount == null ? '–'
   : `$${amount.toLocaleString('en', amount < 100 ? {minimumFractionDigits: 2, maximumFractionDigits: 2} : {maximumFractionDigits: 0})}`;
 
-export const plainly = value =>
-  value == null ? '–' : value.toLocaleString('en', {maximumSignificantDigits: Math.abs(value) >= 1000 ? 6 : 3});
-
-export function duration(seconds) {
-  if (seconds == null) return '–';
-  if (seconds >= 2 * DAY) return `${plainly(seconds / DAY)} d`;
-  if (seconds >= 2 * HOUR) return `${plainly(seconds / HOUR)} h`;
-  if (seconds >= 10 * MINUTE) return `${plainly(seconds / MINUTE)} min`;
-  return `${seconds >= 10 ? Math.round(seconds) : +seconds.toPrecision(2)} s`;
-}
-
 export function ago(wall) {
   const seconds = Math.max(0, Math.floor(now() - wall));
   if (seconds < MINUTE) return seconds < 5 ? 'just now' : `${seconds - seconds % 5} s ago`;
@@ -48,6 +39,9 @@ export function unchanged(wall) {
 
 export const exact = wall => new Date(wall * 1000).toISOString().replace('T', ' ').replace(/\.\d+Z$/, ' UTC');
 export const clock = wall => new Date(wall * 1000).toLocaleTimeString('en-GB');
+export const minute = wall => clock(wall).slice(0, 5);
+const dateOf = wall => new Date(wall * 1000).toDateString();
+export const sinceWhen = wall => `since ${minute(wall)}${dateOf(wall) === dateOf(now()) ? '' : ' yesterday'}`;
 
 // Updates every `time` element with a wall time, every few seconds: how long ago it was, or how long nothing has changed.
 export function keepAgo() {
