@@ -17,7 +17,7 @@ export function linkedCharts({ends, label, steps, around, least = 0, keys, when,
 
   // Replaces all charts. A chart has `place`, `height`, `table()`, `words(value)` and `series`, and optionally
   // `target()`: the latency target; `rows(at)`: [style, name, text] of the tooltip; `lines()`: [value, text] of horizontal lines;
-  // `marks()`: {at, value(k), shown}, dots at instants, one of which can be shown larger; `over(u)`: [instant, text] above the scale;
+  // `marks()`: {at, value(k), shown}, dots at instants; the one with the index `shown` is larger; `over(u)`: [instant, text] above the scale;
   // and these options of uPlot: `bands`, `hooks`, `axis` and `y`. Colours are names of CSS properties.
   function show(charts) {
     for (const {plot} of drawn) plot.destroy();
@@ -195,7 +195,7 @@ export function linkedCharts({ends, label, steps, around, least = 0, keys, when,
 
   function read(at) {
     pointed = at;
-    for (const one of drawn) tell(one, one === active ? at : null);
+    for (const one of drawn) describe(one, one === active ? at : null);
     onPoint(at);
   }
   function pointer(u, one) {
@@ -210,7 +210,7 @@ export function linkedCharts({ends, label, steps, around, least = 0, keys, when,
   }
 
   // The tooltip: the time and the values, next to the cursor.
-  function tell({chart: {rows}, plot, tip}, at) {
+  function describe({chart: {rows}, plot, tip}, at) {
     const found = at == null || !rows ? [] : rows(at);
     tip.hidden = !found.length;
     if (tip.hidden) return;

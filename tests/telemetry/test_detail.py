@@ -9,7 +9,7 @@ import pytest
 
 from autoscaler.core.estimate.starting import ASSUMED_S, Starting
 from autoscaler.core.knowledge import Estimate, Knowledge
-from autoscaler.core.model import Fleet, Trouble
+from autoscaler.core.model import Fleet, Missing, Trouble
 from autoscaler.ports import Poll
 from autoscaler.telemetry.account import measured_start_s
 from autoscaler.telemetry.page.detail import now
@@ -26,7 +26,7 @@ def known(**of: Any) -> Knowledge:
 
 
 def started(*took_s: float) -> Estimate:
-    """Return the estimate after starts of one task each, each of which took this long."""
+    """Return the estimate after starts of one task each, which all took this long."""
     starting, at = Starting(Fleet(0, 0, 0, 0.0), 0.0), 0.0
     for running, seconds in enumerate(took_s):
         for now_s, counts in ((at, (0, 0)), (at, (1, 0)), (at + seconds, (1, 0)), (at + seconds, (1, 1))):
@@ -61,14 +61,15 @@ def test_the_measured_start_up_time_is_the_mean_of_the_starts_without_the_assume
 def test_a_start_up_time_that_was_never_seen_is_assumed_and_says_so() -> None:
     assert measured_start_s(known(start_s=started())) is None
     start = estimates(start_s=started())["start-up time of a task"]
-    assert (start["value"], start["source"], start["note"]) == (ASSUMED_S, "assumed, as for most ECS tasks", "")
+    assert (start["value"], start["source"], start["note"]) == (ASSUMED_S, "assumed, as for most ECS tasks", None)
 
 
 def test_three_starts_of_five_seconds_are_not_shown_as_33_seconds() -> None:
     start = estimates(start_s=started(5.0, 5.0, 5.0))["start-up time of a task"]
     assert (start["value"], start["source"]) == (5.0, None)
-    assert start["note"] == "decisions use 33 s: after 3 starts the assumed 50 s still count"
-    assert estimates(start_s=started(50.0))["start-up time of a task"]["note"] == ""
+    note = "Start-up time: 3 starts took 5.0 s on average; decisions still use 33 s, because 50 s were assumed"
+    assert start["note"] == note
+    assert estimates(start_s=started(50.0))["start-up time of a task"]["note"] is None
 
 
 @pytest.mark.parametrize(("setting", "source"), [(2.0, "the setting processing_time"), (None, "assumed")])
@@ -87,3 +88,18 @@ def test_what_ecs_reports_is_shown_while_tasks_are_missing() -> None:
     up = replace(poll, observation=replace(poll.observation, fleet=replace(fleet, running=9)))
     assert shown(up, "trouble") is None
     assert shown(poll, "trouble") is None
+
+
+def test_a_risk_that_was_computed_with_an_assumed_start_up_time_says_so() -> None:
+    poll = decided(seen())
+    assert poll.observation is not None
+    for start_s, expected in (
+        (started(5.0), "1 start took 5.0 s"),
+        (started(), "50 s are assumed"),
+        (started(50.0), None),
+    ):
+        learned = replace(poll, observation=replace(poll.observation, knowledge=known(start_s=start_s)))
+        assert shown(learned, "assumption") is None, "no risk"
+        risky = replace(learned, notices=(Missing("the target cannot be met", "slo_at_risk"),))
+        note = shown(risky, "assumption")
+        assert note is None if expected is None else expected in note

@@ -20,7 +20,13 @@ from autoscaler.telemetry.logs import utc
 from autoscaler.telemetry.page.links import DOCUMENTATION
 from autoscaler.telemetry.page.rows import row_of
 from autoscaler.telemetry.past import StatusHistory
-from autoscaler.telemetry.status_store import MOST_SERVICES_WITH_HISTORY, RecordedPoll, ServiceStatus, oldest_ages_s
+from autoscaler.telemetry.status_store import (
+    MOST_SERVICES_WITH_HISTORY,
+    RecordedPoll,
+    ServiceStatus,
+    SloStatus,
+    oldest_ages_s,
+)
 from autoscaler.telemetry.views import BRIEF_KEYS
 
 NOT_KEPT = f"With more than {MOST_SERVICES_WITH_HISTORY:,} services, history and earlier decisions are not stored here"
@@ -74,7 +80,16 @@ def now(status: ServiceStatus) -> dict[str, Any]:
         "estimates": list(_estimates(status)),
         "cost": cost_of(status.poll, status.today) | {"compared": compared(status.poll, status.today)},
         "trouble": _trouble(status.poll),
+        "assumption": _assumption(status),
     }
+
+
+def _assumption(status: ServiceStatus) -> str | None:
+    """Return that a risk to the latency target was computed with a start-up time that is partly assumed (None: not)."""
+    seen = None if status.poll is None else status.poll.observation
+    if seen is None or seen.knowledge is None or status.slo.status is not SloStatus.AT_RISK:
+        return None
+    return _start_note(seen.knowledge)
 
 
 def _trouble(poll: Poll | None) -> dict[str, Any] | None:
@@ -127,11 +142,7 @@ def _estimates(status: ServiceStatus) -> Iterator[dict[str, Any]]:
     yield _estimate("processing time of a message", "s", known.processing_s, _processing_source(poll.policy))
     yield _estimate("messages in process per task", "", known.concurrency, "the setting task_concurrency")
     start = _estimate("start-up time of a task", "s", known.start_s, "assumed, as for most ECS tasks")
-    near = start_s is None or abs(known.start_s.value - start_s) <= 0.2 * start_s
-    yield start | {
-        "value": start["value"] if start_s is None else round(start_s, 1),
-        "note": "" if near else _start_note(known),
-    }
+    yield start | ({} if start_s is None else {"value": round(start_s, 1), "note": _start_note(known)})
     yield _estimate("arrival rate", "messages/s", known.rate_per_s, "")
 
 
@@ -148,7 +159,7 @@ def _estimate(name: str, unit: str, estimate: Estimate, source: str) -> dict[str
         "learned": confidence >= LEARNED,
         "age_s": None if estimate.age_s is None else round(estimate.age_s),
         "source": source if estimate.weight == 0 else None,
-        "note": "",
+        "note": None,
     }
 
 
@@ -156,9 +167,15 @@ def _processing_source(policy: Policy) -> str:
     return "assumed" if policy.processing_time_s is None else "the setting processing_time"
 
 
-def _start_note(known: Knowledge) -> str:
-    used_s, starts = known.start_s.value, several(round(known.start_s.weight), "start")
-    return f"decisions use {used_s:,.0f} s: after {starts} the assumed {starting.ASSUMED_S:g} s still count"
+def _start_note(known: Knowledge) -> str | None:
+    """Return how far the start-up time that decisions use is assumed (None: it is near the measured one)."""
+    used_s, start_s = known.start_s.value, measured_start_s(known)
+    if start_s is None:
+        return f"Start-up time: {used_s:,.0f} s are assumed, no start was seen yet"
+    if abs(used_s - start_s) <= 0.2 * start_s:
+        return None
+    took = f"{several(round(known.start_s.weight), 'start')} took {start_s:,.1f} s on average"
+    return f"Start-up time: {took}; decisions still use {used_s:,.0f} s, because {starting.ASSUMED_S:g} s were assumed"
 
 
 def _newest(status: ServiceStatus) -> dict[str, Any] | None:

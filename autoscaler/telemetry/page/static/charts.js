@@ -5,10 +5,11 @@ import {linkedCharts} from './linked.js';
 import {clock, count, duration, exact, minute, plainly} from './words.js';
 
 const CHARTS = [
-  {title: 'Tasks', unit: '', lines: [['demand', 'demand', 'area', 1], ['desired', 'desired', 'orange', 1.5], ['running', 'running', 'blue', 1.75]], isStepped: true, height: 200},
-  {title: 'Backlog', unit: 'messages', lines: [['waiting', 'visible', 'blue', 1.75], ['in_flight', 'in flight', 'violet', 1.25]], filled: 'blue-soft', height: 160},
+  {title: 'Tasks', unit: '', lines: [['demand', 'demand', 'area', 1], ['desired', 'desired', 'orange', 1.5], ['running', 'running', 'blue', 1.75]], isStepped: true, isWhole: true, height: 200},
+  {title: 'Backlog', unit: 'messages', lines: [['waiting', 'visible', 'blue', 1.75], ['in_flight', 'in flight', 'violet', 1.25]], filled: 'blue-soft', isWhole: true, height: 160},
   {title: 'Oldest message', unit: 'age', lines: [['oldest_s', 'oldest', 'violet', 1.5]], words: duration, hasTarget: true, height: 150},
 ];
+const WHOLE = [0, 1, 2, 3, 4, 5, 6].flatMap(zeros => [1, 2, 5].map(one => one * 10 ** zeros));
 const BEYOND = 2; // a demand of more than twice the other counts is above the scale
 
 // `ends()`: the range to show. `row()`: the present values of the service. `changes()`: the decisions that changed the count, oldest
@@ -30,13 +31,14 @@ export function charts(hours, ends, row, changes, onDecision) {
   }
 
   const latency = () => row().latency_s ?? 0;
-  function plot({lines, filled, isStepped, hasTarget, height, words = plainly}, index) {
+  function plot({lines, filled, isStepped, isWhole, hasTarget, height, words = plainly}, index) {
     return {
       place: $('charts').children[index].lastChild, height, words,
       table: () => hours.table(...lines.map(([name]) => name)),
       series: lines.map(([, label, style, width], k) => style === 'area'
         ? {label, width, isStepped, stroke: 'grey', fill: 'grey-soft'}
         : {label, width, isStepped, stroke: style, fill: k === 0 ? filled : undefined}),
+      ...(isWhole && {axis: {incrs: WHOLE}}),
       rows: at => tip(lines, words, at, isStepped),
       ...(hasTarget && {target: latency, y: {range: (u, min, max) => [0, Math.max(max, latency() * 1.15) * 1.06 || 1]}}),
       ...(isStepped && {

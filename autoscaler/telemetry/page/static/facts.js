@@ -5,7 +5,7 @@ import {SLO, count, dollars, duration, exact, minute, modeOf, pauseOf, plainly, 
 
 const RUNBOOK = {missed: 'autoscalerslomissed', at_risk: 'autoscalersloatrisk', unknown: 'autoscalermissingsignal'};
 
-export function showHead({row, ecs_service: service}) {
+export function showHead({row, ecs_service: service, assumption}) {
   const tags = [pauseOf(row.paused), modeOf(row.mode), row.schedule && `schedule ${row.schedule}`].filter(Boolean);
   fill($('facts'),
     el('li', {}, el('b', {}, `${row.cluster}/${service}`)),
@@ -15,6 +15,7 @@ export function showHead({row, ecs_service: service}) {
     ...tags.map(tag => el('li', {}, el('span', {class: 'tag strong'}, tag))));
   const {sign, headline} = SLO[row.slo];
   attribute($('slo'), 'class', `slo ${row.slo}`);
+  put($('assumption'), assumption ?? '');
   const page = RUNBOOK[row.slo] && toRunbook(RUNBOOK[row.slo]);
   fill($('slo-now'), el('span', {class: `mark ${row.slo}`}, el('i', {'aria-hidden': 'true'}, sign), headline), `: ${row.reason}`, page && '. ', page);
   $('shadow').hidden = row.activate == null;
@@ -82,14 +83,14 @@ export function showCost({cost: {compared, basis, since}}) {
     return el('tr', {}, el('th', {scope: 'row'}, names[one.name]), el('td', {class: 'bar-cell'}, bar),
       number('task-hours', plainly(one.task_hours)), isPriced && number('cost', dollars(one.dollars)));
   }));
-  put($('cost-basis'), basis ? `Price: ${basis}.` : 'No price is known: set task_price.');
+  put($('cost-basis'), isPriced ? `Price: ${basis}.` : `No dollars: ${basis ?? 'the price is not known yet'}.`);
 }
 
 export function showCommands(key, paused) {
-  const name = quoted(key), wanted = [`autoscaler explain ${name}`, `autoscaler ${paused == null ? 'pause' : 'resume'} ${name}`];
-  if ($('commands').dataset.shown === wanted.join()) return;
-  $('commands').dataset.shown = wanted.join();
-  fill($('commands'), ...wanted.map(command));
+  const name = quoted(key), texts = [`autoscaler explain ${name}`, `autoscaler ${paused == null ? 'pause' : 'resume'} ${name}`];
+  if ($('commands').dataset.shown === texts.join()) return;
+  $('commands').dataset.shown = texts.join();
+  fill($('commands'), ...texts.map(command));
 }
 
 export function showQueues(queues, console) {
