@@ -79,7 +79,7 @@ mutants: venv ## mutation testing of the core (25 to 35 minutes on two idle core
 erlang: venv ## compare the simulator with queueing theory, 5 million messages per point (about 10 minutes)
 	$(BIN)/python -m tests.sim.world.erlang 5000000
 
-scorecard: venv ## run every policy on ten real traces (TRACES=FOLDER, about 20 minutes); writes docs/scorecard.*
+scorecard: venv ## run every policy on ten real traces (TRACES=FOLDER, about 20 minutes); writes docs/scorecard.md and its pictures
 	@test -n "$(TRACES)" || { echo "make scorecard: set TRACES=FOLDER to the folder with the ten traces (docs/scorecard.md lists them)" >&2; exit 2; }
 	$(BIN)/python -m bench.scorecard --traces $(TRACES)
 

@@ -1,6 +1,7 @@
-"""Draw the pictures of the docs from real results: `python -m bench.drawing` writes them to `docs/pictures`.
+"""Draw the pictures of the docs: `python -m bench.drawing` writes them to `docs/pictures`.
 
-`burst.svg`: a simulation of half an hour with a burst. `walk.svg`: one decision, rule by rule.
+`burst.svg`: a simulation of half an hour with a burst. `walk.svg`: one decision, rule by rule. `overview.svg`: the
+daemon between AWS and its users.
 """
 
 from __future__ import annotations
@@ -134,12 +135,75 @@ def _tasks_x(tasks: int) -> int:
     return 340 + round(tasks / MOST * (WIDTH - 340 - 24))
 
 
+STEPS = ("read", "estimate, demand", "rules, decision", "write")
+OUTPUTS = (
+    ("page, explain", "why this count"),
+    ("JSON log", "can be replayed"),
+    ("Prometheus", "Grafana, alerts"),
+)
+
+
+def overview() -> str:
+    """Return the picture of the daemon: what it reads, what it writes, and where its results are."""
+    label = "The daemon reads SQS, CloudWatch and ECS, and writes the desired count"
+    parts = [HEAD.format(width=WIDTH, height=OVERVIEW_HEIGHT, label=label), ARROW_HEAD, *_surroundings()]
+    parts += [_box((42 + 172 * n, 164, 150, 46), (step,), TASKS) for n, step in enumerate(STEPS)]
+    parts += [_arrow((192 + 172 * n, 187), (213 + 172 * n, 187)) for n in range(len(STEPS) - 1)]
+    for n, (name, content) in enumerate(OUTPUTS):
+        parts.append(_box((250 + 165 * n, 296, 156, 58), (name, content)))
+        parts.append(_arrow((328 + 165 * n, 222), (328 + 165 * n, 296)))
+    return "\n".join([*parts, "</svg>\n"])
+
+
+OVERVIEW_HEIGHT = 370
+ARROW_HEAD = (
+    '<defs><marker id="head" viewBox="0 0 10 10" refX="10" refY="5" markerWidth="5" markerHeight="5" orient="auto">'
+    f'<path d="M0 0L10 5L0 10z" fill="{WAITING}"/></marker></defs>'
+)
+
+
+def _surroundings() -> list[str]:
+    """Return AWS around the daemon, with the calls and how often they are made."""
+    return [
+        _text(24, 24, "The daemon reads and sets one number; the messages do not pass through it"),
+        _box((24, 44, 190, 58), ("SQS queue", "visible, in flight, delayed")),
+        _box((546, 44, 190, 58), ("ECS service", "your workers")),
+        _arrow((214, 73), (546, 73), colour=INK),
+        _text(380, 67, "messages", "middle"),
+        _box((24, 296, 190, 58), ("CloudWatch", "minutes of the queue, CPU")),
+        f'<rect x="24" y="138" width="712" height="84" rx="6" fill="none" stroke="{TASKS}"/>',
+        _text(382, 156, "autoscaler", "middle", TASKS),
+        _arrow((90, 102), (90, 164)),
+        _text(82, 126, "5 to 10 s", "end"),
+        _arrow((90, 296), (90, 210)),
+        _text(98, 264, "each minute"),
+        _arrow((576, 102), (576, 122), (150, 122), (150, 164)),
+        _text(380, 116, "tasks, deployments, events", "middle"),
+        _arrow((680, 164), (680, 102)),
+        _text(672, 126, "desiredCount", "end"),
+    ]
+
+
+def _box(place: tuple[int, int, int, int], lines: Sequence[str], colour: str = INK) -> str:
+    """Return a box with its lines of text in the middle."""
+    x, y, width, height = place
+    first = y + height / 2 + 5 - 9 * (len(lines) - 1)
+    texts = [_text(x + width / 2, round(first + 18 * n), line, "middle", colour) for n, line in enumerate(lines)]
+    frame = f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="6" fill="#fff" stroke="{PALE}"/>'
+    return "\n".join([frame, *texts])
+
+
+def _arrow(*corners: tuple[int, int], colour: str = WAITING) -> str:
+    path = "L".join(f"{x} {y}" for x, y in corners)
+    return f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="2" marker-end="url(#head)"/>'
+
+
 def _text(x: float, y: float, text: str, anchor: str = "start", colour: str = INK) -> str:
     return f'<text x="{x:.0f}" y="{y}" text-anchor="{anchor}" fill="{colour}">{escape(text)}</text>'
 
 
 def main() -> None:
-    for name, picture in {"burst.svg": burst(), "walk.svg": walk()}.items():
+    for name, picture in {"burst.svg": burst(), "walk.svg": walk(), "overview.svg": overview()}.items():
         (FOLDER / name).write_text(picture, encoding="utf-8")
 
 

@@ -277,7 +277,7 @@ def _others(config: Config) -> Iterator[str]:
     for arn in roles(config):
         yield (
             f"{arn} needs its own policy (`autoscaler iam-policy --role {arn}`) and must trust the daemon's role "
-            "(deploy/README.md)"
+            "(docs/iam.md)"
         )
     if config.discovery.clusters:
         writing = any(map(writes, config.discovery.without_tags))

@@ -1,4 +1,4 @@
-"""`make scorecard`: run every policy on the ten traces, and write a page and a chart."""
+"""`make scorecard`: run every policy on the ten traces, and write a page with charts."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from autoscaler.errors import ConfigError
 from autoscaler.sim.workload.protocol import SCORECARD
 from bench.scorecard.making import (
+    LATENCIES_S,
     SEEDS,
     Bench,
     Job,
@@ -26,7 +27,7 @@ from bench.scorecard.making import (
     oracle_jobs,
     policy_jobs,
 )
-from bench.scorecard.page import page, picture
+from bench.scorecard.page import page, picture, picture_name
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make scorecard", description=__doc__)
     parser.add_argument("--traces", type=Path, required=True, help="the folder with the ten traces")
-    parser.add_argument("--out", type=Path, default=Path("docs"), help="the folder for scorecard.md and scorecard.html")
+    parser.add_argument("--out", type=Path, default=Path("docs"), help="the folder for scorecard.md and pictures/")
     parser.add_argument("--only", help="only these traces, comma-separated")
     parser.add_argument("--seeds", type=int, default=len(SEEDS))
     parser.add_argument("--no-grid", action="store_true", help="run peers only with their defaults")
@@ -83,11 +84,13 @@ def _score(options: argparse.Namespace) -> int:
 
 def _write(options: argparse.Namespace, lines: list[ScorecardRun], took_s: float) -> None:
     _write_whole(options.out / "scorecard.md", page(lines, took_s))
-    _write_whole(options.out / "scorecard.html", picture(lines))
+    (options.out / "pictures").mkdir(exist_ok=True)
+    for latency_s in LATENCIES_S:
+        _write_whole(options.out / "pictures" / picture_name(latency_s), picture(lines, latency_s))
     if options.json:
         results = [line._asdict() | {"score": asdict(line.score)} for line in lines]
         _write_whole(options.json, json.dumps(results))
-    sys.stdout.write(f"wrote {options.out}/scorecard.md and {options.out}/scorecard.html in {took_s:,.0f} s\n")
+    sys.stdout.write(f"wrote {options.out}/scorecard.md and its pictures in {took_s:,.0f} s\n")
 
 
 def _write_whole(path: Path, text: str) -> None:

@@ -8,7 +8,6 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from html import escape
-from string import Template
 from typing import NamedTuple
 
 from autoscaler.sim.experiment import CLAIRVOYANT, OURS
@@ -92,6 +91,8 @@ def _covered(box: Box, taken: Sequence[Box]) -> int:
     return sum(box.overlaps(other) for other in taken)
 
 
+CAPTION = "Cost against lateness of each policy over all traces: left is cheaper, down is less late"
+
 HEAD = """# Scorecard
 
 Generated on {day} by `make scorecard` in {minutes:.0f} minutes: {lines:,} scores, each for one run and one
@@ -116,7 +117,7 @@ def page(lines: Sequence[ScorecardRun], took_s: float) -> str:
     """Return the page. `took_s`: duration of all runs."""
     parts = [_head(lines, took_s)]
     for latency_s in LATENCIES_S:
-        parts.append(f"\n## {latency_s:g} s\n")
+        parts.append(f"\n## {latency_s:g} s\n\n![{CAPTION}](pictures/{picture_name(latency_s)})\n")
         for victims, words in _VICTIMS.items():
             parts.append(f"\n{words}\n\n{''.join(_table(rows(lines, latency_s, victims)))}")
     parts += _ours(lines)
@@ -206,48 +207,18 @@ LEAST_LATE, MOST_LATE = 0.0001, 1.0
 LATE_MARKS = (0.0001, 0.001, 0.01, 0.1, 1.0)
 COST_MARKS = (1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0)
 
-PAGE = Template("""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Scorecard</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<style>
-:root { color-scheme: light dark; --ink: #1c2430; --dim: #66707f; --line: #dfe3e9; --back: #fff; --ours: #0b6bcb; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e6e9ee; --dim: #98a2b0; --line: #2c333d; --back: #12161c; --ours: #62b0ff; }
-}
-body { margin: 0 auto; padding: 2rem 1rem 4rem; max-width: 76rem; background: var(--back); color: var(--ink);
-  font: 16px/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.6rem; margin: 0 0 .25rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .25rem; } p { color: var(--dim); }
-.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 1.5rem; }
-figure { margin: 0; } figcaption { color: var(--dim); font-size: .9rem; } svg { width: 100%; height: auto; }
-text { fill: var(--dim); font-size: 12px; } .axis { stroke: var(--line); }
-.lead { stroke: var(--dim); stroke-width: .7; }
-.dot { fill: var(--dim); } .ours .dot { fill: var(--ours); } .ours text { fill: var(--ours); font-weight: 600; }
-.limit .dot { fill: none; stroke: var(--ink); stroke-width: 1.5; }
-</style></head><body>
-<h1>Cost against lateness</h1>
-<p>Each point is a policy with its defaults, over all traces. Left is cheaper, and down is less late. Cost is billed
-task-seconds, divided by those of the clairvoyant for that latency target (geometric mean). Lateness is the share of
-messages first received later than the latency target (mean over traces).</p>
-$parts
-</body></html>
-""")
+STYLE = """<style>text { fill: #66707f; font: 12px system-ui, sans-serif } .axis { stroke: #dfe3e9 }
+.lead { stroke: #66707f; stroke-width: .7 } .dot { fill: #66707f } .ours .dot { fill: #0b6bcb }
+.ours text { fill: #0b6bcb; font-weight: 600 } .limit .dot { fill: none; stroke: #1c2430; stroke-width: 1.5 }</style>"""
 
 
-def picture(lines: Sequence[ScorecardRun]) -> str:
-    """Return the page."""
-    return PAGE.substitute(parts="".join(_part(lines, latency_s) for latency_s in LATENCIES_S))
+def picture(lines: Sequence[ScorecardRun], latency_s: float) -> str:
+    """Return the picture of cost against lateness for one latency target, if ECS stops only idle tasks: SVG."""
+    return f"{_plot(rows(lines, latency_s, Victims.IDLE))}\n"
 
 
-def _part(lines: Sequence[ScorecardRun], latency_s: float) -> str:
-    figures = "".join(
-        f"<figure>{_plot(rows(lines, latency_s, victims))}<figcaption>{words}</figcaption></figure>"
-        for victims, words in (
-            (Victims.IDLE, "ECS stops only idle tasks"),
-            (Victims.RANDOM, "ECS stops random tasks"),
-        )
-    )
-    return f'<h2>Latency target: {latency_s:g} s</h2><div class="pair">{figures}</div>'
+def picture_name(latency_s: float) -> str:
+    return f"scorecard-{latency_s:.0f}s.svg"
 
 
 def _plot(known: Sequence[ScorecardRow]) -> str:
@@ -264,7 +235,9 @@ def _plot(known: Sequence[ScorecardRow]) -> str:
         *_points(shown, x, y),
     ]
     label = "; ".join(map(_figures, shown))
-    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+    back = '<rect width="100%" height="100%" rx="6" fill="#fff"/>'
+    return f'{head}aria-label="{escape(label)}">{STYLE}{back}{"".join(parts)}</svg>'
 
 
 def _scale(least: float, most: float, start: float, end: float) -> Scale:

@@ -71,7 +71,7 @@ def deployed(given: Mapping[str, str] = REQUIRED) -> dict[str, Any]:
 
 
 def filled_in(name: str) -> str:
-    """Return one of the JSON files in `deploy/` with its placeholders replaced as `deploy/README.md` describes."""
+    """Return one of the JSON files in `deploy/` with its placeholders replaced as `docs/deploying.md` describes."""
     text = (ROOT / "deploy" / name).read_text()
     for placeholder, value in PLACEHOLDERS.items():
         text = re.sub(rf"\b{placeholder}\b", value, text)

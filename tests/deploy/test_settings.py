@@ -67,7 +67,7 @@ def test_the_plain_task_definition_is_accepted() -> None:
 
 def test_the_example_of_several_services_is_accepted() -> None:
     lines = re.findall(
-        r"^- \{Name: (\w+), Value: \"?([\w,-]+)\"?\}$", (ROOT / "deploy" / "README.md").read_text(), re.MULTILINE
+        r"^- \{Name: (\w+), Value: \"?([\w,-]+)\"?\}$", (ROOT / "docs" / "deploying.md").read_text(), re.MULTILINE
     )
     assert len(lines) == 5
     (service,) = load(dict(lines)).services

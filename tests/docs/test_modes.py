@@ -124,7 +124,7 @@ def test_init_names_the_mode_in_the_file_and_in_the_task(tmp_path: Path) -> None
 
 def test_every_place_has_examples_and_a_missing_mode_is_detected(tmp_path: Path) -> None:
     places = " ".join(map(str, EXAMPLES))
-    for name in ("README.md", "settings.md", "migrating.md", "deploy/README.md", "many-services.env", "--help", "demo"):
+    for name in ("settings.md", "migrating.md", "deploying.md", "many-services.env", "--help", "demo"):
         assert name in places
     without = EXAMPLES[0]._replace(variables={"AUTOSCALER_CLUSTER": "c", "AUTOSCALER_SERVICE": "s",
         "AUTOSCALER_QUEUES": "q", "AUTOSCALER_MAX_TASKS": "2"}, file="")  # fmt: skip

@@ -13,7 +13,7 @@ from autoscaler.sim.model import Victims
 from autoscaler.sim.peers import PEERS
 from autoscaler.sim.workload.protocol import SCORECARD, Entry
 from bench.scorecard.__main__ import main
-from bench.scorecard.making import Bench, Job, grid_jobs, made, oracle_jobs, policy_jobs
+from bench.scorecard.making import LATENCIES_S, Bench, Job, grid_jobs, made, oracle_jobs, policy_jobs
 from bench.scorecard.page import page
 from tests.sim.scorecard.made import everywhere, line
 
@@ -57,9 +57,11 @@ def cells(table: str) -> list[list[str]]:
     return rows[1:]
 
 
-def test_exactly_two_pages_are_written(card: Path) -> None:
-    assert sorted(path.name for path in card.iterdir()) == ["scorecard.html", "scorecard.md"]
-    assert (card / "scorecard.html").read_text().startswith("<!doctype html>")
+def test_one_page_is_written_and_each_of_its_pictures(card: Path, text: str) -> None:
+    assert sorted(path.name for path in card.iterdir()) == ["pictures", "scorecard.md"]
+    pictures = sorted(path.name for path in (card / "pictures").iterdir())
+    assert sorted(re.findall(r"\(pictures/(.+?)\)", text)) == pictures
+    assert len(pictures) == len(LATENCIES_S)
 
 
 @pytest.mark.parametrize("latency", ["60 s", "120 s", "300 s"])
