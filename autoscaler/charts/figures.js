@@ -1,8 +1,9 @@
 // Numbers and times as text, and the search in a list of instants: for the charts, the daemon's page and the simulator's report.
 const MINUTE = 60, HOUR = 3600, DAY = 86400;
 
-export const plainly = value =>
-  value == null ? '–' : value.toLocaleString('en', {maximumSignificantDigits: Math.abs(value) >= 1000 ? 6 : 3});
+// A formatter is created once: `toLocaleString` creates one per call.
+const SHORT = new Intl.NumberFormat('en', {maximumSignificantDigits: 3}), LONG = new Intl.NumberFormat('en', {maximumSignificantDigits: 6});
+export const plainly = value => value == null ? '–' : (Math.abs(value) >= 1000 ? LONG : SHORT).format(value);
 
 export function duration(seconds) {
   if (seconds == null) return '–';

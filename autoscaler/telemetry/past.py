@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, fields
-from functools import reduce
+from itertools import pairwise
 from math import ceil, floor, isnan, nan
 from typing import NamedTuple
 
@@ -147,7 +147,7 @@ class _Ring:
         """The first row that is stored."""
         return max(0, self.newest - self.size + 1)
 
-    def column(self, name: str, first: int) -> Sequence[float]:
+    def column(self, name: str, first: int) -> array[float]:
         """Return the values of one name, from the row `first` to the newest one."""
         line, split = self.values[NAMES.index(name) :: _WIDE], self.newest % self.size + 1
         ordered = line[split:] + line[:split]
@@ -263,13 +263,11 @@ class StatusHistory:
         ring, step_s = self._slotted(seconds)
         part_s = seconds / points
         last = floor(ring.newest * step_s / part_s)
-        line, oldest = ring.column(name, ring.oldest), ring.oldest
+        line, oldest = ring.column(name, ring.oldest).tolist(), ring.oldest
+        edges = [part * part_s / step_s for part in range(last - points + 1, last + 2)]
         return [
-            _rounded(reduce(_MERGED[name], line[max(0, low - oldest) : max(0, high - oldest)], nan))
-            for low, high in (
-                (floor(part * part_s / step_s), ceil((part + 1) * part_s / step_s))
-                for part in range(last - points + 1, last + 1)
-            )
+            _merged(name, line[max(0, floor(low) - oldest) : max(0, ceil(high) - oldest)])
+            for low, high in pairwise(edges)
         ]
 
     def _slotted(self, seconds: float) -> tuple[_Ring, int]:
@@ -295,6 +293,18 @@ def _slots(ring: _Ring, step_s: int, first_at: float, until_at: float) -> Iterat
 
 def _rounded_up(at: float, step_s: int) -> int:
     return ceil(at / step_s) * step_s
+
+
+def _merged(name: str, values: Sequence[float]) -> float | None:
+    """Return the values as one, as `_MERGED` merges them, rounded (None: all are unknown)."""
+    total = sum(values)
+    if total != total:  # noqa: PLR0124 - NaN: one value is unknown. A filter for every part would take twice as long
+        values = [value for value in values if not isnan(value)]
+        total = sum(values)
+    if not values:
+        return None
+    merged = _MERGED[name]
+    return round(max(values) if merged is _highest else values[-1] if merged is _newest else total, 2)
 
 
 def _total(values: Sequence[float]) -> float:

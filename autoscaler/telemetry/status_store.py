@@ -57,7 +57,8 @@ class ServiceStatus:
 
     `settings`: the configured settings with their sources. `activate`: how to make the service active (None: unknown).
     `read_at`: the instant of the newest reading of each signal, also while new reads fail. `today`: the cost (None:
-    there was no poll yet). `queues`: the addresses of its queues, as far as the settings have them.
+    there was no poll yet). `missed_at`: wall time of the newest poll that missed the latency target (None: none has).
+    `queues`: the addresses of its queues, as far as the settings have them.
     """
 
     service: ServiceRef
@@ -71,6 +72,7 @@ class ServiceStatus:
     activate: str | None = None
     read_at: Mapping[str, Instant] = field(default_factory=lambda: MappingProxyType({}))
     today: CostToday | None = None
+    missed_at: float | None = None
     queues: tuple[QueueRef, ...] = ()
 
     @property
@@ -112,6 +114,7 @@ class ServiceStatus:
             faults=faults_of(poll),
             read_at=MappingProxyType(known | read_at(poll)),
             today=(self.today or CostToday(wall)).after(self.poll, at - self.at, wall),
+            missed_at=wall if _late(poll) else self.missed_at,
         )
 
 

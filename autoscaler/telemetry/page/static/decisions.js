@@ -1,7 +1,7 @@
 // A decision: its full sentence, and the steps from the demand to the target.
 import {$, el, fill, put} from './dom.js';
 import {toDemand, toRule} from './links.js';
-import {clock, count, duration, exact, several} from './words.js';
+import {clock, count, duration, exact, several, withoutName} from './words.js';
 
 const VERDICTS = {scale_out: ['▲', 'out'], scale_in: ['▼', 'in'], hold: ['=', 'stays at']};
 const OUTCOMES = {accepted: 'accepted by ECS', unchanged: 'no change', shadow: 'shadow mode: no request to ECS'};
@@ -43,10 +43,7 @@ function notes(one) {
 
 const COUNTS = /^(?:stays at )?[\d,]+(?: -> [\d,]+)? tasks? \([^()]*\): /; // what the line of a decision shows before its sentence
 // The sentence without the name of the service, which is the title of the page.
-const unnamed = ({sentence}) => {
-  const name = `${$('key').textContent}: `;
-  return sentence.startsWith(name) ? sentence.slice(name.length) : sentence;
-};
+const unnamed = ({sentence}) => withoutName(sentence, $('key').textContent);
 
 export function showNewest(place, one) {
   fill(place, el('p', {class: 'quote'}, unnamed(one)), walk(one), ...notes(one));

@@ -18,11 +18,21 @@ export const SLO = {
   none: {sign: '–', word: 'none', headline: 'No latency target', rank: 4},
 };
 
-export const count = number => number == null ? '–' : number.toLocaleString('en');
+// A formatter is created once: `toLocaleString` creates one per call.
+const NUMBER = new Intl.NumberFormat('en'), CENTS = new Intl.NumberFormat('en', {minimumFractionDigits: 2, maximumFractionDigits: 2});
+const WHOLE = new Intl.NumberFormat('en', {maximumFractionDigits: 0});
+
+export const count = number => number == null ? '–' : NUMBER.format(number);
 export const several = (number, one, more = `${one}s`) => `${count(number)} ${number === 1 ? one : more}`;
 
-export const dollars = amount => amount == null ? '–'
-  : `$${amount.toLocaleString('en', amount < 100 ? {minimumFractionDigits: 2, maximumFractionDigits: 2} : {maximumFractionDigits: 0})}`;
+export const dollars = amount => amount == null ? '–' : `$${(amount < 100 ? CENTS : WHOLE).format(amount)}`;
+
+// The share of [received, late] messages that were in time. Null: none was received.
+export const shareOf = found => found?.[0] ? 1 - found[1] / found[0] : null;
+export function percent(found) {
+  const share = shareOf(found);
+  return share == null ? '–' : found[1] ? `${(Math.floor(share * 1000) / 10).toFixed(1)} %` : '100 %';
+}
 
 export function ago(wall) {
   const seconds = Math.max(0, Math.floor(now() - wall));
@@ -36,6 +46,9 @@ export function unchanged(wall) {
   const since = ago(wall);
   return since === 'just now' ? 'updated just now' : `unchanged for ${since.replace(' ago', '')}`;
 }
+
+// A sentence without the name of its service, for places that show the name.
+export const withoutName = (text, key) => text.startsWith(`${key}: `) ? text.slice(key.length + 2) : text;
 
 export const exact = wall => new Date(wall * 1000).toISOString().replace('T', ' ').replace(/\.\d+Z$/, ' UTC');
 export const clock = wall => new Date(wall * 1000).toLocaleTimeString('en-GB');
