@@ -20,7 +20,7 @@ from autoscaler.core.figures import seconds, several
 from autoscaler.core.model import Instant
 from autoscaler.core.policy import Mode, Policy
 from autoscaler.core.slo import A_MESSAGE, expected_wait_s
-from autoscaler.ports import Poll, ServiceRef
+from autoscaler.ports import Poll, QueueRef, ServiceRef
 from autoscaler.telemetry.account import LogEvent, PollFault, faults_of, is_served, read_at, signals_of
 from autoscaler.telemetry.cost import CostToday
 from autoscaler.telemetry.past import StatusHistory, sample_of
@@ -58,6 +58,7 @@ class ServiceStatus:
     `settings`: the configured settings with their sources. `activate`: how to make the service active (None: unknown).
     `read_at`: the instant of the newest reading of each signal, also while new reads fail. `today`: the cost (None:
     there was no poll yet). `missed_at`: wall time of the newest poll that missed the latency target (None: none has).
+    `queues`: the addresses of its queues, as far as the settings have them.
     """
 
     service: ServiceRef
@@ -72,6 +73,7 @@ class ServiceStatus:
     read_at: Mapping[str, Instant] = field(default_factory=lambda: MappingProxyType({}))
     today: CostToday | None = None
     missed_at: float | None = None
+    queues: tuple[QueueRef, ...] = ()
 
     @property
     def state(self) -> ServiceState:
@@ -122,6 +124,8 @@ class StatusStore:
     def __init__(self, clock: Callable[[], float], wall: Callable[[], float]) -> None:
         self.clock = clock
         self.wall = wall
+        self.is_aws = True
+        """Whether the services are in AWS, and not in a server that stands in for it."""
         self._statuses: dict[str, ServiceStatus] = {}
         self._recorded: defaultdict[str, list[RecordedPoll]] = defaultdict(list)
         self._histories: defaultdict[str, StatusHistory] = defaultdict(StatusHistory)
@@ -138,11 +142,13 @@ class StatusStore:
         settings: tuple[Chosen, ...] = (),
         silent_after_s: float | None = None,
         activate: str | None = None,
+        *,
+        queues: tuple[QueueRef, ...] = (),
     ) -> None:
         """Add the service, as starting. Of a known service only the settings change.
 
         `silent_after_s`: seconds without a poll after which it counts as stalled (None: the common limit). `activate`:
-        how to make the service active.
+        how to make the service active. `queues`: their addresses, for links.
         """
         known = self._statuses.get(service.key)
         fresh = known or ServiceStatus(service, policy, self.clock(), self.wall())
@@ -153,6 +159,7 @@ class StatusStore:
             settings=settings,
             silent_after_s=silent_after_s,
             activate=activate,
+            queues=queues,
         )
         if not self.keeps_history:
             self._recorded.clear()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
@@ -23,6 +24,7 @@ from autoscaler.core.model import Backlog
 from autoscaler.core.policy import Mode
 from autoscaler.ports import Poll, ServiceRef
 from autoscaler.telemetry import serve
+from autoscaler.telemetry.account import LogEvent
 from tests.browser import BrowserTab, browser, opened
 from tests.telemetry.lively import EXAMPLES, PLAYED_S, Played, lively
 from tests.telemetry.polls import JournalDesk, decided, policy_of, scaling_out, seen, unread
@@ -256,13 +258,14 @@ async def test_the_service_page_shows_charts_rules_estimates_and_settings(
         assert "scale_in.cooldown" in await text(tab, "#defaults tbody")
         assert await tab.value("document.querySelectorAll('#decisions > li').length") == 10
         await tab.value("document.getElementById('more').click()")
-        assert await tab.value("document.querySelectorAll('#decisions > li').length") == len(
-            played[0].store.recorded("fraud-check")
-        )
-        await tab.value("document.getElementById('changes').click()")
         verdicts = await tab.value("[...document.querySelectorAll('#decisions .verdict')].map(n => n.className)")
-        assert verdicts
+        recorded = played[0].store.recorded("fraud-check")
+        assert len(verdicts) == sum(one.event is not LogEvent.HOLDING for one in recorded), "changes only"
         assert not [one for one in verdicts if "hold" in one]
+        await tab.value("document.getElementById('everything').click()")
+        lines = await tab.value("[...document.querySelectorAll('#decisions .words')].map(n => n.textContent)")
+        assert len(verdicts) < len(lines) < len(recorded), "those that hold the count are folded"
+        assert [one for one in lines if re.search(r"unchanged for \d+ min$", one)]
         await tab.value("document.querySelector('#decisions summary').click()")
         await tab.until("document.querySelector('#decisions .walk')")
 
@@ -300,7 +303,7 @@ async def test_every_element_can_be_used_by_keyboard(played: tuple[JournalDesk, 
             "document.querySelector('#decisions details').open && document.querySelector('#decisions .walk')"
         )
         await tab.key("Shift+Tab")
-        assert await focused(tab) == "changes"
+        assert await focused(tab) == "everything"
 
 
 async def test_a_changed_colour_scheme_keeps_the_zoom_and_the_selected_time(
@@ -335,7 +338,7 @@ async def test_an_open_page_is_updated_live(tmp_path: Path) -> None:
         await tab.until(f"location.pathname === '/services/bills' && {DRAWN}")
         desk.record(decided(seen(backlog=(77, 1, 0)), service=ServiceRef("bills", "prod", "bills")), 1.0)
         await tab.until("document.querySelector('#tiles').textContent.includes('77')")
-        await tab.until("document.querySelector('.keys b').textContent === '77'")
+        await tab.until("document.querySelectorAll('.keys b')[3].textContent === '77'")
         await tab.until("document.querySelector('#decisions .words').textContent.includes('backlog 77')")
 
 

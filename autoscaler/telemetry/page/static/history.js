@@ -1,9 +1,16 @@
+import {lastUntil} from './figures.js';
+
 // The last hours as columns of numbers. New points are added.
 const HISTORY_S = 24 * 3600;
 export const NAMES = ['waiting', 'in_flight', 'desired', 'running', 'demand', 'oldest_s'];
 
 export class Hours {
   constructor(history) {
+    this.replace(history);
+  }
+
+  replace(history) {
+    this.firstAt = history.first_at;
     this.at = history.at;
     this.lines = Object.fromEntries(NAMES.map(name => [name, history[name]]));
   }
@@ -15,8 +22,12 @@ export class Hours {
       this.at[to] ??= at;
       for (const name of NAMES) this.lines[name][to] = points[name][k];
     });
-    const old = this.until(this.at[this.at.length - 1] - HISTORY_S) + 1;
+    const old = lastUntil(this.at, this.at[this.at.length - 1] - HISTORY_S) + 1;
     for (const line of [this.at, ...Object.values(this.lines)]) line.splice(0, old);
+  }
+
+  get lastAt() {
+    return this.at[this.at.length - 1];
   }
 
   // A gap is a row without values.
@@ -24,13 +35,8 @@ export class Hours {
     return [this.at, ...names.map(name => this.lines[name])];
   }
 
-  // The index of the last point at or before `at`.
+  // The index of the last point at or before `at`, not before the first.
   until(at) {
-    let low = 0, high = this.at.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.at[middle] <= at) low = middle + 1; else high = middle;
-    }
-    return low - 1;
+    return Math.max(0, lastUntil(this.at, at));
   }
 }
