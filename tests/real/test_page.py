@@ -405,6 +405,7 @@ async def test_with_over_1000_services_a_notice_lists_what_is_not_stored_and_all
         assert "With more than 1,000 services" in await text(tab, "#notice")
         head = "[...document.querySelectorAll('thead .hour, thead .hours')].map(head => head.title)"
         assert await tab.value(head) == ["With more than 1,000 services, history is not stored"] * 2
+        assert await tab.value("document.querySelector('thead .hour').innerText.trim()") == "In time, 1 h\nnot stored"
         shares = "[...new Set([...document.querySelectorAll('td.hour, td.hours')].map(cell => cell.textContent))]"
         assert await tab.value(shares) == ["–"]
         assert await tab.value("getComputedStyle(document.querySelector('.spark')).display") == "none"
