@@ -388,6 +388,7 @@ async def test_long_names_never_cause_horizontal_scrolling(tmp_path: Path, width
 async def test_an_unchanged_row_shows_how_long_it_is_unchanged(tmp_path: Path) -> None:
     desk = JournalDesk()
     desk.record(decided(seen()))
+    desk.record(decided(seen()), 10.0)  # now the idle share is known
     async with shown(desk, "/", tmp_path) as tab:
         assert await text(tab, "tbody td:last-child time") == "updated just now"
         desk.record(decided(seen()), 360.0)
