@@ -394,7 +394,7 @@ async def test_an_unchanged_row_shows_how_long_it_is_unchanged(tmp_path: Path) -
         desk.record(decided(seen()), 360.0)
         desk.record(decided(seen(), service=ServiceRef("bills", "prod", "bills")), 1.0)
         await tab.until("document.querySelectorAll('tbody tr').length === 2")
-        await tab.until("document.querySelectorAll('tbody time')[1].textContent === 'unchanged for 6 min'")
+        await tab.until("document.querySelectorAll('tbody .when time')[1].textContent === 'unchanged for 6 min'")
 
 
 async def test_with_over_1000_services_a_notice_lists_what_is_not_stored_and_all_are_shown(tmp_path: Path) -> None:
