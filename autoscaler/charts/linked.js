@@ -76,7 +76,7 @@ export function linkedCharts({ends, label, steps, around, least = 0, keys, when,
     const {at, value} = marks(), {left, top} = over.getBoundingClientRect();
     let nearest = null, least = reach;
     for (let k = lastUntil(at, scales.x.min - 1e-9) + 1; k < at.length && at[k] <= scales.x.max; k++) {
-      const apart = Math.hypot(valToPos(at[k], 'x') - clientX + left, valToPos(value(k), 'y') - clientY + top);
+      const apart = Math.hypot(valToPos(at[k], 'x') - clientX + left, Math.max(0, valToPos(value(k), 'y')) - clientY + top);
       if (apart <= least) [nearest, least] = [k, apart];
     }
     return nearest;
@@ -141,7 +141,7 @@ export function linkedCharts({ends, label, steps, around, least = 0, keys, when,
     const {ctx} = u, {min, max} = u.scales.x, from = lastUntil(at, min - 1e-9) + 1, to = lastUntil(at, max) + 1;
     const dot = (k, radius, fill) => {
       ctx.beginPath();
-      ctx.arc(u.valToPos(at[k], 'x', true), u.valToPos(value(k), 'y', true), radius * devicePixelRatio, 0, 7);
+      ctx.arc(u.valToPos(at[k], 'x', true), Math.max(u.bbox.top, u.valToPos(value(k), 'y', true)), radius * devicePixelRatio, 0, 7);
       ctx.fillStyle = colour(fill);
       ctx.fill();
     };
