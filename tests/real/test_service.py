@@ -108,7 +108,7 @@ async def test_the_pointer_shows_time_and_values_and_a_decision_opens_with_a_cli
         assert max(at) - min(at) <= 1, "one cursor in all charts"
         assert await tab.value(OPEN) is None
         for kind in ("mousePressed", "mouseReleased"):
-            await tab.point(*place, kind, button="left", clickCount=1)
+            await tab.point(place[0], place[1], kind, button="left", clickCount=1)
         await tab.until(OPEN)
         assert await tab.value("document.activeElement.tagName") == "SUMMARY"
         await tab.value("document.querySelectorAll('#decisions details').forEach(one => one.open = false)")
