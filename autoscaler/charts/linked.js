@@ -13,6 +13,8 @@ const APART = 7, REACH = 12, TOUCH_REACH = 24; // pixels between two marks; from
 // `when(at)` returns the instant as the title of a tooltip. `onMark(k)`: a mark was clicked.
 export function linkedCharts({ends, label, steps, around, least = 0, keys, when, onPoint, onZoom = () => {}, onMark}) {
   const straight = uPlot.paths.linear(), stepped = uPlot.paths.stepped({align: 1});
+  // A value between two unknown ones has no line, so it is drawn as a point.
+  const alone = {show: false, size: 4, filter: (u, at) => u.data[at].flatMap((value, i, all) => value != null && all[i - 1] == null && all[i + 1] == null ? [i] : [])};
   let drawn = [], pointed = null, zoomed = null, moving = false, active = null;
 
   // Replaces all charts. A chart has `place`, `height`, `table()`, `words(value)` and `series`, and optionally
@@ -41,7 +43,7 @@ export function linkedCharts({ends, label, steps, around, least = 0, keys, when,
       axes: [{...style, size: 26, space: 64, incrs: steps, values: (u, at, k, space, step) => at.map(one => label(one, step))},
         {...style, size: 58, space: 34, values: (u, at) => at.map(words), ...axis}],
       series: [{}, ...series.map(({stroke, fill, isStepped, ...more}) => (
-        {stroke: () => colour(stroke), fill: fill && (() => colour(fill)), paths: isStepped ? stepped : straight, points: {show: false}, ...more}))],
+        {stroke: () => colour(stroke), fill: fill && (() => colour(fill)), paths: isStepped ? stepped : straight, points: alone, ...more}))],
       hooks: {...hooks, setCursor: [u => pointer(u, one)], setSelect: [select], draw: draw.filter(Boolean)},
     }, table(), place);
     const box = plot.over;
