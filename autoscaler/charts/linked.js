@@ -37,7 +37,7 @@ export function linkedCharts({ends, label, steps, around, least = 0, keys, when,
     const draw = [target && (u => limit(u, target())), lines && (u => lines().forEach(line => level(u, ...line))), ...(hooks.draw ?? []),
       over && (u => beyond(u, over(u))), marks && (u => dots(u, marks()))];
     const plot = one.plot = new uPlot({
-      width: place.clientWidth || 600, height, legend: {show: false}, padding: [8, 20, 0, 0], bands,
+      width: place.clientWidth || 600, height, legend: {show: false}, padding: [8, 30, 0, 0], bands,
       cursor: {sync: {key: 'time', setSeries: false, scales: ['x', null]}, points: {show: false}, y: false, drag: {x: true, y: false, setScale: false}},
       scales: {x: {time: !steps, range: inView}, y: {range: (u, min, max) => [0, max * 1.06 || 1], ...y}},
       axes: [{...style, size: 26, space: 64, incrs: steps, values: (u, at, k, space, step) => at.map(one => label(one, step))},
