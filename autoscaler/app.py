@@ -85,6 +85,7 @@ async def _serve(config: Config, environ: Mapping[str, str], lost_lines: Callabl
         Background() as background,
     ):
         metrics.region, store.is_aws = _home(connections.aws), is_aws(environ)
+        store.account_of = connections.aws.account_of
         log.info("started", version=__version__, services=len(config.services), http=f"{config.http_host}:{port}")
         if config.empty_variables:
             log.warning("settings_empty", variables=list(config.empty_variables), note="they count as not set")

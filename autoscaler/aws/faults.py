@@ -15,6 +15,7 @@ from autoscaler.aws.calls import Call
 from autoscaler.aws.sdk_http import Redirected, TooLarge
 from autoscaler.config.addresses import unknown_region
 from autoscaler.config.quoting import sentence
+from autoscaler.core.advice import SEPARATOR
 from autoscaler.core.model import Missing
 from autoscaler.errors import (
     AutoscalerError,
@@ -327,13 +328,13 @@ def fault_of_slow_credentials(call: Call, limit_s: float) -> Unavailable:
     """Return the error for credentials that were not available in time."""
     remedy = _remedy(_SOURCE_SILENT, call)
     what = f"the source of the credentials did not answer within {limit_s:g} s"
-    return Unavailable(f"{where_of(call)}: {call.api.name} {_NOT_SENT} ({what}); {remedy}")
+    return Unavailable(f"{where_of(call)}: {call.api.name} {_NOT_SENT} ({what}){SEPARATOR}{remedy}")
 
 
 def fault_of_silence(call: Call, what: str) -> Unavailable:
     """Return the error for a call that timed out. `what`: how far it got, and the time limit."""
     remedy = _suspecting(call, f"check the network, the proxy and AWS_ENDPOINT_URL; {_remedy(_AGAIN, call)}")
-    return Unavailable(f"{where_of(call)}: {call.api.name} {what}; {remedy}")
+    return Unavailable(f"{where_of(call)}: {call.api.name} {what}{SEPARATOR}{remedy}")
 
 
 def missing(fault: AutoscalerError) -> Missing:
@@ -348,7 +349,7 @@ def where_of(call: Call) -> str:
 
 def clean(text: str, most: int = QUOTED) -> str:
     """Return foreign text as one printable line of at most `most` characters, without anything that resembles a
-    credential.
+    credential or the separator between the cause and the remedy of an error.
 
     Only the beginning of a very long text is used, up to a whole word: half a credential would not be recognized.
     """
@@ -357,6 +358,7 @@ def clean(text: str, most: int = QUOTED) -> str:
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     for pattern in _SECRETS:
         line = pattern.sub("***", line)
+    line = line.replace(SEPARATOR, ", ")
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
@@ -386,7 +388,7 @@ def _fault(row: FaultRow, call: Call, cause: str, *, answered: bool = True) -> A
     remedy = _remedy(row, call).format(grant=api.grant)
     if not answered:
         remedy = _suspecting(call, remedy)
-    return row.fault(f"{where_of(call)}: {api.name} {row.verb or VERBS[row.fault]} ({clean(cause)}); {remedy}")
+    return row.fault(f"{where_of(call)}: {api.name} {row.verb or VERBS[row.fault]} ({clean(cause)}){SEPARATOR}{remedy}")
 
 
 def _remedy(row: FaultRow, call: Call) -> str:

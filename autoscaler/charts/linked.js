@@ -13,6 +13,8 @@ const APART = 7, REACH = 12, TOUCH_REACH = 24; // pixels between two marks; from
 // `when(at)` returns the instant as the title of a tooltip. `onMark(k)`: a mark was clicked.
 export function linkedCharts({ends, label, steps, around, least = 0, keys, when, onPoint, onZoom = () => {}, onMark}) {
   const straight = uPlot.paths.linear(), stepped = uPlot.paths.stepped({align: 1});
+  // A value between two unknown ones has no line, so it is drawn as a point.
+  const alone = {show: false, size: 4, filter: (u, at) => u.data[at].flatMap((value, i, all) => value != null && all[i - 1] == null && all[i + 1] == null ? [i] : [])};
   let drawn = [], pointed = null, zoomed = null, moving = false, active = null;
 
   // Replaces all charts. A chart has `place`, `height`, `table()`, `words(value)` and `series`, and optionally
@@ -35,13 +37,13 @@ export function linkedCharts({ends, label, steps, around, least = 0, keys, when,
     const draw = [target && (u => limit(u, target())), lines && (u => lines().forEach(line => level(u, ...line))), ...(hooks.draw ?? []),
       over && (u => beyond(u, over(u))), marks && (u => dots(u, marks()))];
     const plot = one.plot = new uPlot({
-      width: place.clientWidth || 600, height, legend: {show: false}, padding: [8, 20, 0, 0], bands,
+      width: place.clientWidth || 600, height, legend: {show: false}, padding: [8, 30, 0, 0], bands,
       cursor: {sync: {key: 'time', setSeries: false, scales: ['x', null]}, points: {show: false}, y: false, drag: {x: true, y: false, setScale: false}},
       scales: {x: {time: !steps, range: inView}, y: {range: (u, min, max) => [0, max * 1.06 || 1], ...y}},
       axes: [{...style, size: 26, space: 64, incrs: steps, values: (u, at, k, space, step) => at.map(one => label(one, step))},
         {...style, size: 58, space: 34, values: (u, at) => at.map(words), ...axis}],
       series: [{}, ...series.map(({stroke, fill, isStepped, ...more}) => (
-        {stroke: () => colour(stroke), fill: fill && (() => colour(fill)), paths: isStepped ? stepped : straight, points: {show: false}, ...more}))],
+        {stroke: () => colour(stroke), fill: fill && (() => colour(fill)), paths: isStepped ? stepped : straight, points: alone, ...more}))],
       hooks: {...hooks, setCursor: [u => pointer(u, one)], setSelect: [select], draw: draw.filter(Boolean)},
     }, table(), place);
     const box = plot.over;
@@ -76,7 +78,7 @@ export function linkedCharts({ends, label, steps, around, least = 0, keys, when,
     const {at, value} = marks(), {left, top} = over.getBoundingClientRect();
     let nearest = null, least = reach;
     for (let k = lastUntil(at, scales.x.min - 1e-9) + 1; k < at.length && at[k] <= scales.x.max; k++) {
-      const apart = Math.hypot(valToPos(at[k], 'x') - clientX + left, valToPos(value(k), 'y') - clientY + top);
+      const apart = Math.hypot(valToPos(at[k], 'x') - clientX + left, Math.max(0, valToPos(value(k), 'y')) - clientY + top);
       if (apart <= least) [nearest, least] = [k, apart];
     }
     return nearest;
@@ -141,7 +143,7 @@ export function linkedCharts({ends, label, steps, around, least = 0, keys, when,
     const {ctx} = u, {min, max} = u.scales.x, from = lastUntil(at, min - 1e-9) + 1, to = lastUntil(at, max) + 1;
     const dot = (k, radius, fill) => {
       ctx.beginPath();
-      ctx.arc(u.valToPos(at[k], 'x', true), u.valToPos(value(k), 'y', true), radius * devicePixelRatio, 0, 7);
+      ctx.arc(u.valToPos(at[k], 'x', true), Math.max(u.bbox.top, u.valToPos(value(k), 'y', true)), radius * devicePixelRatio, 0, 7);
       ctx.fillStyle = colour(fill);
       ctx.fill();
     };

@@ -107,19 +107,22 @@ def table(
 ) -> Iterator[str]:
     """Yield the lines of the table. click removes the colours of `style` if the output is not a terminal.
 
-    `below`: on a terminal, the last cell is below its row, after this number of spaces, and has no head.
+    `below`: on a terminal, the cells from the last head on are below their row, a paragraph each, after this number of
+    spaces, and have no head. Otherwise they are one cell.
     """
-    columns = terminal_columns()
-    shown = [tuple(cell and printable(cell) for cell in row) for row in rows]
+    columns, last = terminal_columns(), len(heads) - 1
+    every = [tuple(cell and printable(cell) for cell in row) for row in rows]
+    shown = [(*row[:last], " ".join(row[last:])) for row in every]
     widths = widths_of([heads, *shown], columns)
     if below is None or columns is None:
         yield from (click.style(line, bold=True) for line in laid_out(heads, widths, columns))
         yield from (line for row in shown for line in laid_out(row, widths, columns, style))
         return
     yield from (click.style(line, bold=True) for line in laid_out([*heads[:-1], ""], widths, columns))
-    for *cells, text in shown:
-        yield from laid_out([*cells, ""], widths, columns, style)
-        yield from (style(len(cells), line) for line in indented(" " * below, text, columns))
+    for row in every:
+        yield from laid_out([*row[:last], ""], widths, columns, style)
+        for text in row[last:]:
+            yield from (style(last, line) for line in indented(" " * below, text, columns))
 
 
 def say(message: str) -> None:

@@ -92,7 +92,7 @@ def _spent(found: Statuses) -> str:
 
 
 def _cells(row: StatusRow) -> tuple[str, ...]:
-    return row.key, row.slo.value, _tasks(row), _backlog(row), _oldest(row), _sentence(row)
+    return row.key, row.slo.value, _tasks(row), _backlog(row), _oldest(row), *_paragraphs(row)
 
 
 def _tasks(row: StatusRow) -> str:
@@ -110,18 +110,24 @@ def _oldest(row: StatusRow) -> str:
     return f"{waited} of {number(row.acceptable_latency_s)}s"
 
 
-def _sentence(row: StatusRow) -> str:
-    """Return the decision without the service's name, which is the first column, with mode, pause, SLO reason and
-    a contest with another writer.
+def _paragraphs(row: StatusRow) -> Iterator[str]:
+    """Yield the cause of a problem, what to do, how the target is missed, and the decision with mode and pause, without
+    the service's name, which is the first column. The reason of an unknown status is its cause.
     """
+    bad = row.slo.value in {"missed", "at_risk", "unknown"}
+    cause = row.cause or (row.reason if bad else None)
+    if cause is not None:
+        yield f"{'Cause' if bad else 'Limit'}: {cause.rstrip('.')}."
+    if row.remedy:
+        yield f"To do: {row.remedy.rstrip('.')}."
+    if bad and row.cause and row.slo.value != "unknown":
+        yield f"{row.slo.value.replace('_', ' ').capitalize()}: {row.reason}."
+    if bad and row.clearing:
+        yield f"Backlog: {row.clearing}."
     marks = [row.mode] if row.mode != "active" else []
     marks += [] if row.paused is None else [f"paused: {row.paused}"]
     mark = f"({', '.join(marks)}) " if marks else ""
-    unstated = row.slo.value in {"missed", "at_risk", "unknown"} and row.reason not in row.sentence
-    reason = f" [{row.reason}]" if unstated else ""
-    contest = "" if row.contest is None else f" [{row.contest}]"
-    clearing = f" [{row.clearing}]" if reason and row.clearing else ""
-    return f"{mark}{row.sentence.removeprefix(f'{row.key}: ')}{reason}{clearing}{contest}"
+    yield f"{mark}{row.sentence.removeprefix(f'{row.key}: ')}"
 
 
 def _count(count: int | None) -> str:

@@ -343,13 +343,13 @@ def _urgency(decision: Decision) -> Urgency:
 
 
 def _at_risk(policy: Policy, seen: Observation, decision: Decision) -> list[Missing]:
-    reason = at_risk(policy, seen, decision)
-    return [] if reason is None else [Missing(reason, "slo_at_risk")]
+    advice = at_risk(policy, seen, decision)
+    return [] if advice is None else [Missing(advice.text, "slo_at_risk")]
 
 
 def _refused(decision: Decision, why: str) -> list[Missing]:
-    reason = refused(decision, why)
-    return [] if reason is None else [Missing(reason, "slo_at_risk")]
+    advice = refused(decision, why)
+    return [] if advice is None else [Missing(advice.text, "slo_at_risk")]
 
 
 def _contested(memory: Memory, now: Instant) -> list[Missing]:

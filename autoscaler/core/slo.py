@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
+from autoscaler.core.advice import REMEDIES, Advice, first_cause, split
 from autoscaler.core.figures import are, seconds, several
 from autoscaler.core.knowledge import Knowledge, QueueKnowledge, Regime
 from autoscaler.core.model import Backlog, Decision, Fleet, Observation, Rule
@@ -17,9 +18,6 @@ HEADROOM_COVERS = 1.25
 the scorecard's traces, with 60 s and a start-up of 50 s, 0.001 % of the messages are late.
 """
 
-CAUSES = frozenset({Rule.STALLED_START, Rule.NO_PROGRESS, Rule.CONTESTED})
-"""Rules whose reason comes first: while one applies, neither more tasks nor a higher `max_tasks` meet the target."""
-
 SET_IT = "set processing_time, or wait until it is learned"
 
 OBSTACLES = {
@@ -27,14 +25,12 @@ OBSTACLES = {
     Rule.RATE_LIMIT: "scale_out.limits allows no more",
     Rule.COOLDOWN: "scale_out.cooldown is not over",
     Rule.SHARED_CAP: "a cap that services share is used up",
-    Rule.PAUSE: "scaling is paused",
-    Rule.FIFO: "all message groups are in flight",
 }
 
 
-def at_risk(policy: Policy, seen: Observation, decision: Decision) -> str | None:
-    """Return why messages will wait longer than the latency target, with the task count that would meet it. None: the
-    target is not at risk.
+def at_risk(policy: Policy, seen: Observation, decision: Decision) -> Advice | None:
+    """Return why messages will wait longer than the latency target, and what would meet it. None: the target is not at
+    risk.
     """
     if (off := _switched_off(policy, seen, decision)) is not None:
         return off
@@ -50,21 +46,20 @@ def at_risk(policy: Policy, seen: Observation, decision: Decision) -> str | None
     return _too_few(policy, seen.fleet, seen.knowledge, decision, required.tasks)
 
 
-def _too_few(policy: Policy, fleet: Fleet, known: Knowledge, decision: Decision, tasks: int) -> str | None:
+def _too_few(policy: Policy, fleet: Fleet, known: Knowledge, decision: Decision, tasks: int) -> Advice | None:
     """Return why fewer tasks are requested than the `tasks` that the target requires. A cause that remains at a higher
     maximum comes first.
     """
+    if (first := first_cause(decision)) is not None:
+        return first
     target = _required(policy, known, tasks)
-    for step in decision.steps:
-        if step.rule in CAUSES:
-            return f"{step.reason}; {target}"
     if policy.max_tasks <= decision.target:
         raising = "raise max_tasks or acceptable_latency" if _is_known(policy, known) else SET_IT
-        return f"{target}, max_tasks is {policy.max_tasks}: {raising}"
-    obstacle = OBSTACLES.get(decision.rule) if decision.rule is not None else None
-    if obstacle is None:
+        return Advice(f"max_tasks is {policy.max_tasks}, and {target}", raising)
+    if decision.rule is None or decision.rule not in OBSTACLES:
         return _overdue(policy, known, fleet)
-    return f"{target}, and only {decision.target} can run: {obstacle}"
+    cause = f"{OBSTACLES[decision.rule]}: {target}, and only {decision.target} can run"
+    return Advice(cause, REMEDIES[decision.rule])
 
 
 def _is_known(policy: Policy, known: Knowledge) -> bool:
@@ -80,82 +75,92 @@ def _required(policy: Policy, known: Knowledge, tasks: int) -> str:
     return f"{target} requires more tasks, if a message takes {seconds(known.processing_s.value)} (assumed)"
 
 
-def refused(decision: Decision, why: str) -> str | None:
-    """Return that tasks are required and not requested, because the call failed. None: no more tasks are required."""
+def refused(decision: Decision, why: str) -> Advice | None:
+    """Return that tasks are required and not requested, because the call failed. `why`: the text of the error. None: no
+    more tasks are required.
+    """
     if decision.target <= decision.current:
         return None
-    required = several(decision.target, "task")
-    return f"{required} {'is' if decision.target == 1 else 'are'} required, and {decision.current} requested: {why}"
+    error = split(why)
+    return error._replace(
+        cause=f"{are(decision.target, 'task')} required, and {decision.current} requested: {error.cause}"
+    )
 
 
-def _switched_off(policy: Policy, seen: Observation, decision: Decision) -> str | None:
+def _switched_off(policy: Policy, seen: Observation, decision: Decision) -> Advice | None:
     """Return that another writer keeps a service at 0 that needs tasks, whatever its signals are."""
     if not any(step.rule is Rule.SWITCHED_OFF for step in decision.steps):
         return None
     waiting = sum(one.visible for _, one in seen.queues if isinstance(one, Backlog))
     why = f"min_tasks is {policy.min_tasks}" if not waiting else f"{several(waiting, 'message')} wait"
-    return f"the service was set to 0 by hand, and {why}: raise its desired count, or pause it until it is needed"
+    return Advice(f"the service was set to 0 by hand, and {why}", REMEDIES[Rule.SWITCHED_OFF])
 
 
-def _from_zero(policy: Policy, known: Knowledge, decision: Decision) -> str | None:
+def _from_zero(policy: Policy, known: Knowledge, decision: Decision) -> Advice | None:
     """Return why the first message after an idle time is late: no task runs, so it waits for a poll and a start-up."""
     first_s = known.interval_s + known.start_late_s
     if decision.current or not decision.target or first_s <= policy.shortest_latency_s:
         return None
-    return (
+    return Advice(
         f"the latency target of {seconds(policy.shortest_latency_s)} cannot be met from 0 tasks: a poll and a start "
-        f"take up to {first_s:.0f} s; set min_tasks to 1, or acceptable_latency to at least {first_s:.0f} s"
+        f"take up to {first_s:.0f} s",
+        f"set min_tasks to 1, or acceptable_latency to at least {first_s:.0f} s",
     )
 
 
-def _overdue(policy: Policy, known: Knowledge, fleet: Fleet) -> str | None:
+def _overdue(policy: Policy, known: Knowledge, fleet: Fleet) -> Advice | None:
     """Return that messages have waited longer than their latency target, with the reason as far as it is known."""
     for queue in known.queues:
         late = sum([messages for age_s, messages in queue.waiting if age_s > policy.latency_of(queue.name)])
         if late >= A_MESSAGE:
+            cause = _cause(known, fleet)
             waited = f"{several(ceil(late), 'message')} of {queue.name} waited longer than the latency target"
-            return f"{waited}: {_cause(known, fleet)}"
+            return cause._replace(cause=f"{cause.cause}: {waited}")
     return None
 
 
-def _cause(known: Knowledge, fleet: Fleet) -> str:
+def _cause(known: Knowledge, fleet: Fleet) -> Advice:
     """Return why messages are late, as far as it is known. A cause that more tasks do not remove comes first."""
     missing = fleet.desired - fleet.running
     if fleet.trouble is not None and missing > 0:
-        return f"{are(missing, 'task')} not running: {fleet.trouble.reason}"
+        return Advice(f"{are(missing, 'task')} not running: {fleet.trouble.reason}", REMEDIES[Rule.STALLED_START])
     return _useless(known) or _unknown(known)
 
 
-def _useless(known: Knowledge) -> str | None:
+def _useless(known: Knowledge) -> Advice | None:
     """Return why more tasks would not help (None: they would)."""
     if known.bottleneck is not None:
         limit = several(ceil(known.bottleneck), "task")
-        return f"above {limit}, more tasks complete no more messages; check what the workers wait for"
+        return Advice(f"above {limit}, more tasks complete no more messages", "check what the workers wait for")
     if known.groups is not None:
-        return "they wait for earlier messages of their group; use more message groups"
+        return Advice("messages wait for earlier messages of their group", REMEDIES[Rule.FIFO])
     if known.overtaken_s:
-        return "they wait for earlier messages of their group, while others are received"
+        return Advice(
+            "messages wait for earlier messages of their group, while others are received", REMEDIES[Rule.FIFO]
+        )
     return None
 
 
-def _unknown(known: Knowledge) -> str:
+def _unknown(known: Knowledge) -> Advice:
     """Return what was not known when there were too few tasks."""
     if known.trial is not None:
-        return f"it is not known whether more tasks help: {several(ceil(known.trial), 'task')} are tried first"
+        tried = several(ceil(known.trial), "task")
+        return Advice(f"it is not known whether more tasks help, so {tried} are tried first")
     if known.regime is Regime.BATCH:
-        return "messages take much longer than before; set processing_time if such batches are usual"
-    return "the load or the processing time rose faster than tasks start"
+        return Advice("messages take much longer than before", "set processing_time if such batches are usual")
+    return Advice("the load or the processing time rose faster than tasks start", "raise min_tasks if this is frequent")
 
 
-def _slow_start(policy: Policy, known: Knowledge, decision: Decision) -> str | None:
+def _slow_start(policy: Policy, known: Knowledge, decision: Decision) -> Advice | None:
     """Return that a rise of the load is late, because a poll and a start take longer than the latency target."""
     start_s = known.interval_s + known.start_s.value
     covered_s = HEADROOM_COVERS * policy.shortest_latency_s
     if not (decision.current and known.arriving) or start_s <= covered_s or not known.start_s.weight:
         return None
-    return (
+    return Advice(
         f"the latency target of {seconds(policy.shortest_latency_s)} cannot be met when the load rises: a poll and a "
-        f"start take {start_s:.0f} s; raise min_tasks, or set acceptable_latency to at least {start_s:.0f} s"
+        f"start take {start_s:.0f} s",
+        f"raise min_tasks, or set acceptable_latency to at least {start_s:.0f} s",
     )
 
 

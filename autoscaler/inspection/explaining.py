@@ -206,7 +206,15 @@ def page(account: Mapping[str, Any], columns: int | None = None) -> str:
         _block("Notices", ((notice["kind"], notice["text"]) for notice in account.get("notices") or ()), columns),
         _block("Target", _target_rows(account), columns),
     )
-    return "\n".join((*filter(None, blocks), *wrapped(printable(str(account["sentence"])), columns))) + "\n"
+    head = "".join(f"{line}\n" for line in _advice(account.get("advice") or {}, columns))
+    return "\n".join((*filter(None, (head, *blocks)), *wrapped(printable(str(account["sentence"])), columns))) + "\n"
+
+
+def _advice(advice: Mapping[str, Any], columns: int | None) -> Iterator[str]:
+    """Yield the cause, and what to do, each beginning with its word (nothing: no problem)."""
+    for name, word in (("cause", "Cause"), ("remedy", "To do")):
+        if advice.get(name):
+            yield from wrapped(f"{word}: {printable(str(advice[name])).rstrip('.')}.", columns)
 
 
 def _demand(account: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:

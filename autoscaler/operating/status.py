@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 from autoscaler.aws.operator import Operator, connect_operator
 from autoscaler.control.rate_limiter import TokenBucketLimiter
-from autoscaler.core.model import Rule
 from autoscaler.ports import Category
 from autoscaler.telemetry.account import cause_of
 from autoscaler.telemetry.status_store import Slo, SloStatus
@@ -25,9 +24,9 @@ class StatusRow(NamedTuple):
     """One service. Unknown counts and seconds are None. The message age and latency are those of the worst queue by
     `_strain`; the age is None if no queue is known to be late and one could not be read.
 
-    `reason` is the reason for `slo`; `sentence` describes the last decision. `contest`: another writer reverses the
-    changes of the autoscaler (None: no). `cost_today_dollars`: of its tasks since midnight UTC, or since the
-    start of the daemon (None: unknown).
+    `reason` is the reason for `slo`; `cause` and `remedy`: what keeps the service from its target, and what to do
+    (None: nothing); `sentence` describes the last decision. `cost_today_dollars`: of its tasks since midnight UTC,
+    or since the start of the daemon (None: unknown).
     """
 
     key: str
@@ -44,12 +43,12 @@ class StatusRow(NamedTuple):
     oldest_age_s: float | None
     acceptable_latency_s: float | None
     sentence: str
-    contest: str | None = None
+    cause: str | None = None
+    remedy: str | None = None
     clearing: str | None = None
     cost_today_dollars: float | None = None
 
 
-CONTESTED = Rule.CONTESTED.value
 NOT_POLLED = "not polled yet"
 """The sentence of a service without a decision."""
 
@@ -106,6 +105,7 @@ class Statuses:
 def _row(service: Mapping[str, Any]) -> StatusRow:
     queues, tasks, decision = service["queues"], service.get("tasks") or {}, service.get("decision") or {}
     slo, reason = _slo(service)
+    advice = decision.get("advice") or {}
     worst: Mapping[str, Any] = max(queues, key=_strain, default={})
     return StatusRow(
         key=service["key"],
@@ -124,7 +124,8 @@ def _row(service: Mapping[str, Any]) -> StatusRow:
         sentence=str(decision.get("sentence") or NOT_POLLED),
         clearing=(decision.get("clearing") or {}).get("text"),
         cost_today_dollars=_dollars(service.get("cost")),
-        contest=next((str(each.get("text")) for each in service["notices"] if each.get("kind") == CONTESTED), None),
+        cause=advice.get("cause"),
+        remedy=advice.get("remedy"),
     )
 
 

@@ -11,14 +11,27 @@ from math import isinf
 from typing import Any, NamedTuple
 
 from autoscaler.config.addresses import REGION
+from autoscaler.core.advice import Advice, first_cause, split
 from autoscaler.core.clearing import clearing, in_words
 from autoscaler.core.demand import read_signals
 from autoscaler.core.estimate.starting import ASSUMED_S, PRIOR_WEIGHT
 from autoscaler.core.explain import sentence
+from autoscaler.core.figures import are, several
 from autoscaler.core.knowledge import Knowledge
 from autoscaler.core.memory import Memory
-from autoscaler.core.model import Backlog, Instant, Measurement, Missing, Observation, Utilization, Verdict
-from autoscaler.core.policy import Policy
+from autoscaler.core.model import (
+    Backlog,
+    Decision,
+    Instant,
+    Measurement,
+    Missing,
+    Observation,
+    Rule,
+    Utilization,
+    Verdict,
+)
+from autoscaler.core.policy import Mode, Policy
+from autoscaler.core.slo import at_risk
 from autoscaler.ports import Pace, Poll, ServiceRef
 from autoscaler.situation import decision_of, encode, terms_of
 
@@ -96,6 +109,54 @@ def is_served(poll: Poll, faults: tuple[PollFault, ...]) -> bool:
     return votes and all(fault.kind in BEFORE_DATA for fault in faults)
 
 
+# What keeps a service from its latency target, or from acting, and what to do about it.
+
+ACTIVATE = 'set mode = "active" if you agree with its decisions'
+WAIT = "wait: it ends by itself"
+
+
+def advice_of(poll: Poll, faults: tuple[PollFault, ...]) -> Advice | None:
+    """Return the cause that comes first, and its remedy (None: nothing keeps the service from its target).
+
+    The order: what cannot be read or written; a rule that more tasks or a higher maximum do not remove; the latency
+    target; a mode that writes nothing; the time after a start.
+    """
+    if not is_served(poll, faults):
+        return split(cause_of(faults[0].reason))
+    decision = poll.decision
+    if decision is None or poll.observation is None:
+        return None
+    return (
+        first_cause(decision)
+        or at_risk(poll.policy, poll.observation, decision)
+        or _at_maximum(poll.policy, decision)
+        or _unwritten(poll, decision)
+        or _young(decision)
+    )
+
+
+def _at_maximum(policy: Policy, decision: Decision) -> Advice | None:
+    """Return that the maximum limits the demand of other signals: `at_risk` knows only that of a latency target."""
+    demand = decision.demand
+    if demand is None or not decision.target == policy.max_tasks < demand:
+        return None
+    if any(vote.signal == "latency" for vote in decision.votes):
+        return None
+    return Advice(f"max_tasks is {policy.max_tasks}, and {are(demand, 'task')} required", "raise max_tasks")
+
+
+def _unwritten(poll: Poll, decision: Decision) -> Advice | None:
+    if poll.policy.mode is not Mode.SHADOW or decision.verdict is Verdict.HOLD:
+        return None
+    change = f"{several(decision.target, 'task')} instead of {decision.current}"
+    return Advice(f"shadow mode writes nothing: {change}", ACTIVATE)
+
+
+def _young(decision: Decision) -> Advice | None:
+    step = next((step for step in decision.steps if step.rule is Rule.WARM_UP), None)
+    return None if step is None else Advice(f"no task is removed soon after a start ({step.reason})", WAIT)
+
+
 def event_of(poll: Poll, faults: tuple[PollFault, ...], *, was_at_fault: bool) -> LogEvent:
     """Return the log event of the poll. `was_at_fault`: the previous poll of the service had faults."""
     if poll.decision is None:
@@ -167,6 +228,7 @@ def account_of(poll: Poll, faults: tuple[PollFault, ...], *, with_situation: boo
         "votes": _votes(poll),
         "ages_s": _ages_s(poll),
         "clearing": clearing_of(poll),
+        "advice": None if (advice := advice_of(poll, faults)) is None else advice._asdict(),
         "notices": [notice_of(notice) for notice in poll.notices],
         "failure": poll.failure,
         "faults": [fault._asdict() for fault in faults],

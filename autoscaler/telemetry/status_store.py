@@ -126,6 +126,8 @@ class StatusStore:
         self.wall = wall
         self.is_aws = True
         """Whether the services are in AWS, and not in a server that stands in for it."""
+        self.account_of: Callable[[QueueRef], str | None] = lambda queue: queue.account
+        """Returns the account that owns a queue (None: unknown), for links."""
         self._statuses: dict[str, ServiceStatus] = {}
         self._recorded: defaultdict[str, list[RecordedPoll]] = defaultdict(list)
         self._histories: defaultdict[str, StatusHistory] = defaultdict(StatusHistory)

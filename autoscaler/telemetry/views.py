@@ -145,6 +145,7 @@ BRIEF_KEYS = (
     "failure",
     "next_poll",
     "clearing",
+    "advice",
 )
 """The keys of a decision that is returned without its situation."""
 

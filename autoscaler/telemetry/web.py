@@ -13,6 +13,7 @@ import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from ipaddress import ip_address
 from types import MappingProxyType
@@ -305,7 +306,8 @@ class _Site:
     def _service(self, status: ServiceStatus) -> Callable[[], Page]:
         key, keeps_history = status.service.key, self._store.keeps_history
         recorded, past = self._store.recorded(key), self._store.past(key)
-        console = console_links(status.service, status.queues, self._metrics.region) if self._store.is_aws else None
+        queues = [replace(queue, account=self._store.account_of(queue)) for queue in status.queues]
+        console = console_links(status.service, queues, self._metrics.region) if self._store.is_aws else None
         return lambda: _json_page(whole(status, recorded, past, console, keeps_history=keeps_history))
 
     async def decisions(self, request: web.Request) -> web.Response:

@@ -213,6 +213,7 @@ def test_a_cleaned_text_has_no_credential_and_no_control_character(text: str) ->
     assert len(cleaned) <= QUOTED
     assert all(letter.isprintable() for letter in cleaned)
     assert not any(secret in cleaned for secret in (SECRET_KEY, TOKEN, KEY_ID))
+    assert "; " not in clean(f"{text}; {text}")
 
 
 def test_a_password_in_an_address_is_not_shown() -> None:

@@ -58,7 +58,8 @@ async def test_each_service_is_a_line_with_its_slo_status_tasks_backlog_and_last
     heads, line = map(cells, ended.out.decode().splitlines())
     assert heads == ["service", "slo", "tasks", "backlog", "oldest", "last decision"]
     assert line[:-1] == ["orders", "met", "2/2 (0-8)", "100 + 0", "40s of 60s"]
-    assert line[-1].startswith("2 -> 8 tasks")
+    limit = "Limit: max_tasks is 8, and 10 tasks are required. To do: raise max_tasks. "
+    assert line[-1].startswith(f"{limit}2 -> 8 tasks")
     assert b"\x1b" not in ended.out
 
 
@@ -88,7 +89,8 @@ async def test_a_missed_latency_target_exits_with_1_and_names_the_queue() -> Non
         ended = await autoscaler("status", "--url", url)
     assert ended.code == 1
     assert cells(ended.out.decode().splitlines()[1])[:2] == ["orders", "missed"]
-    assert "[orders: the oldest message is 61 s old (latency target 60 s)]" in ended.out.decode()
+    cause = "Cause: max_tasks is 8, and 10 tasks are required. To do: raise max_tasks. "
+    assert f"{cause}Missed: orders: the oldest message is 61 s old (latency target 60 s). " in ended.out.decode()
 
 
 async def test_without_a_daemon_aws_is_read_once_and_nothing_is_written() -> None:

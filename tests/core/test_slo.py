@@ -23,17 +23,16 @@ def seen(knowledge: Knowledge | None, waiting: int, tasks: int) -> Observation:
 
 def decided(configured: Policy, observation: Observation, memory: Memory | None = None) -> tuple[str | None, Decision]:
     decision = decide(configured, memory or Memory.begun(observation.fleet, NOW - 3600), observation)
-    return at_risk(configured, observation, decision), decision
+    advice = at_risk(configured, observation, decision)
+    return None if advice is None else advice.text, decision
 
 
 def test_a_maximum_that_is_too_low_is_reported_with_the_required_count() -> None:
     reason, decision = decided(policy(max_tasks=5), seen(known((50.0, 600.0)), 600, 5))
     needed = decision.votes[0].tasks
     assert needed > 5
-    assert (
-        reason
-        == f"the latency target of 60 s requires {needed} tasks, max_tasks is 5: raise max_tasks or acceptable_latency"
-    )
+    requires = f"the latency target of 60 s requires {needed} tasks"
+    assert reason == f"max_tasks is 5, and {requires}; raise max_tasks or acceptable_latency"
 
 
 def test_nothing_is_reported_if_the_target_is_the_required_count() -> None:
@@ -48,7 +47,8 @@ def test_the_rule_that_limits_the_tasks_is_reported() -> None:
     memory = replace(Memory.begun(Fleet(5, 5, 0, NOW), NOW - 3600), changes=(AcceptedChange(NOW - 60, 1),))
     reason, decision = decided(slow, seen(known((50.0, 600.0)), 600, 5), memory)
     assert reason is not None
-    assert reason.endswith(f"and only {decision.target} can run: scale_out.limits allows no more")
+    assert reason.startswith("scale_out.limits allows no more: the latency target of 60 s requires")
+    assert reason.endswith(f"and only {decision.target} can run; raise scale_out.limits")
 
 
 @pytest.mark.parametrize(("latency_s", "is_at_risk"), [(60.0, True), (84.9, True), (85.0, False), (300.0, False)])
@@ -109,8 +109,9 @@ def test_a_service_at_0_that_needs_no_task_is_not_at_risk() -> None:
 def test_a_refused_scale_out_is_reported_and_a_refused_scale_in_is_not() -> None:
     _, more = decided(policy(), seen(known((30.0, 500.0)), 500, 2))
     assert more.target > 2
-    assert refused(more, "ECS throttled the call") == (
-        f"{more.target} tasks are required, and 2 requested: ECS throttled the call"
+    assert refused(more, "ECS throttled the call; it is repeated") == (
+        f"{more.target} tasks are required, and 2 requested: ECS throttled the call",
+        "it is repeated",
     )
     _, fewer = decided(policy(), seen(known(), 0, 9))
     assert refused(fewer, "ECS throttled the call") is None

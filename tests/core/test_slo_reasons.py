@@ -6,12 +6,17 @@ from dataclasses import replace
 
 import pytest
 
+from autoscaler.core.advice import BEFORE_OTHERS, REMEDIES, Advice
 from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Regime, TimedCount
 from autoscaler.core.model import Backlog, DecisionStep, Fleet, Missing, Observation, QueueReading, Rule, Trouble
-from autoscaler.core.slo import CAUSES, OBSTACLES, at_risk, expected_wait_s, oldest_ages_s
+from autoscaler.core.slo import OBSTACLES, at_risk, expected_wait_s, oldest_ages_s
 from tests.core.calm import NOW
 from tests.core.test_latency import known, policy
 from tests.core.test_slo import decided, seen
+
+
+def text_of(advice: Advice | None) -> str | None:
+    return None if advice is None else advice.text
 
 
 def risk(
@@ -22,7 +27,7 @@ def risk(
     configured = policy(latency_s)
     _, decision = decided(configured, observation)
     enough = replace(decision, target=1000, current=tasks if current is None else current)
-    return at_risk(configured, observation, enough)
+    return text_of(at_risk(configured, observation, enough))
 
 
 # Messages that have waited for longer.
@@ -47,31 +52,37 @@ def test_messages_that_waited_for_longer_than_the_target_are_reported(
         assert reason is None
     else:
         cause = "the load or the processing time rose faster than tasks start"
-        assert reason == f"{late} waited longer than the latency target: {cause}"
+        assert reason == f"{cause}: {late} waited longer than the latency target; raise min_tasks if this is frequent"
 
 
 def test_the_second_of_two_queues_is_reported_if_the_first_is_in_time() -> None:
     both = replace(
         known(), queues=(QueueKnowledge("fast", (TimedCount(5.0, 9.0),)), QueueKnowledge("q", (TimedCount(90.0, 2.0),)))
     )
-    assert (risk(both) or "").startswith("2 messages of q waited")
+    assert "tasks start: 2 messages of q waited" in (risk(both) or "")
 
 
 def test_what_is_known_about_the_cause_is_reported() -> None:
     late = known((90.0, 2.0))
-    limited = risk(replace(late, bottleneck=13.2, regime=Regime.BATCH))
-    assert limited is not None
-    assert limited.endswith("above 14 tasks, more tasks complete no more messages; check what the workers wait for")
-    assert "above 1 task," in (risk(replace(late, bottleneck=0.5)) or "")
-    overtaken = risk(replace(late, overtaken_s=30.0))
-    assert overtaken is not None
-    assert overtaken.endswith("they wait for earlier messages of their group, while others are received")
-    tried = risk(replace(late, trial=4.5))
-    assert tried is not None
-    assert tried.endswith("it is not known whether more tasks help: 5 tasks are tried first")
-    batch = risk(replace(late, regime=Regime.BATCH))
-    assert batch is not None
-    assert batch.endswith("messages take much longer than before; set processing_time if such batches are usual")
+    waited = "2 messages of q waited longer than the latency target"
+    more = "more tasks complete no more messages"
+    for known_cause, cause, remedy in (
+        ({"bottleneck": 13.2, "regime": Regime.BATCH}, f"above 14 tasks, {more}", "check what the workers wait for"),
+        ({"bottleneck": 0.5}, f"above 1 task, {more}", "check what the workers wait for"),
+        ({"groups": 3.0}, "messages wait for earlier messages of their group", "use more message groups"),
+        (
+            {"overtaken_s": 30.0},
+            "messages wait for earlier messages of their group, while others are received",
+            "use more message groups",
+        ),
+        ({"trial": 4.5}, "it is not known whether more tasks help, so 5 tasks are tried first", ""),
+        (
+            {"regime": Regime.BATCH},
+            "messages take much longer than before",
+            "set processing_time if such batches are usual",
+        ),
+    ):
+        assert risk(replace(late, **known_cause)) == Advice(f"{cause}: {waited}", remedy).text
 
 
 # Starts that take longer than the target.
@@ -112,31 +123,27 @@ def limited(required: int, target: int, rule: Rule | None, *, max_tasks: int = 1
     other = vote._replace(signal="cpu", load=99.0)
     steps = () if rule is None else (DecisionStep(rule, required, target, "the rule's reason"),)
     changed = replace(decision, votes=(other, vote._replace(load=float(required))), target=target, steps=steps)
-    return at_risk(configured, seen(known((50.0, 600.0)), 600, 5), changed)
+    return text_of(at_risk(configured, seen(known((50.0, 600.0)), 600, 5), changed))
 
 
 def test_a_rule_that_limits_the_tasks_is_an_obstacle_and_max_tasks_is_one_only_if_it_is_reached() -> None:
     assert limited(9, 9, Rule.RATE_LIMIT) is None
-    rules = (Rule.LAUNCH_RATE, Rule.RATE_LIMIT, Rule.COOLDOWN, Rule.SHARED_CAP)
-    for rule in (*rules, Rule.PAUSE, Rule.FIFO):
-        words = OBSTACLES[rule]
-        assert limited(9, 8, rule) == f"the latency target of 60 s requires 9 tasks, and only 8 can run: {words}"
+    needs = "the latency target of 60 s requires 9 tasks"
+    for rule in (Rule.LAUNCH_RATE, Rule.RATE_LIMIT, Rule.COOLDOWN, Rule.SHARED_CAP):
+        limit = Advice(f"{OBSTACLES[rule]}: {needs}, and only 8 can run", REMEDIES[rule])
+        assert limited(9, 8, rule) == limit.text
+        assert limited(9, 8, rule, max_tasks=9) == limit.text
     assert limited(9, 8, None) is None
     assert limited(9, 8, Rule.STABILIZATION) is None
-    highest = "the latency target of 60 s requires 9 tasks, max_tasks is 8: raise max_tasks or acceptable_latency"
+    highest = f"max_tasks is 8, and {needs}; raise max_tasks or acceptable_latency"
     assert limited(9, 8, None, max_tasks=8) == highest
-    assert limited(9, 8, Rule.PAUSE, max_tasks=9) == (
-        "the latency target of 60 s requires 9 tasks, and only 8 can run: scaling is paused"
-    )
-    assert limited(9, 7, Rule.PAUSE, max_tasks=8) == (
-        "the latency target of 60 s requires 9 tasks, and only 7 can run: scaling is paused"
-    )
+    assert limited(9, 8, Rule.RATE_LIMIT, max_tasks=8) == highest
 
 
-@pytest.mark.parametrize("rule", sorted(CAUSES))
+@pytest.mark.parametrize("rule", sorted(set(BEFORE_OTHERS) - {Rule.SWITCHED_OFF}))
 def test_what_more_tasks_would_not_remove_comes_first(rule: Rule) -> None:
     """Also at the maximum: to raise it would start no task."""
-    words = "the rule's reason; the latency target of 60 s requires 9 tasks"
+    words = Advice("the rule's reason", REMEDIES[rule]).text
     assert limited(9, 8, rule) == words
     assert limited(9, 8, rule, max_tasks=8) == words
 
@@ -145,7 +152,9 @@ def test_a_processing_time_that_was_learned_once_is_no_guess() -> None:
     learned = replace(known((50.0, 600.0)), processing_s=Estimate(5.0, 0.5))
     observation = seen(learned, 600, 5)
     _, decision = decided(policy(), observation)
-    assert "raise max_tasks" in (at_risk(policy(max_tasks=5), observation, replace(decision, target=5)) or "")
+    advice = at_risk(policy(max_tasks=5), observation, replace(decision, target=5))
+    assert advice is not None
+    assert advice.remedy == "raise max_tasks or acceptable_latency"
 
 
 def test_a_number_that_follows_from_a_guess_is_not_stated() -> None:
@@ -154,12 +163,12 @@ def test_a_number_that_follows_from_a_guess_is_not_stated() -> None:
     _, decision = decided(policy(), observation)
     at_most = replace(decision, target=5)
     assert at_risk(policy(max_tasks=5), observation, at_most) == (
-        "the latency target of 60 s requires more tasks, if a message takes 5 s (assumed), max_tasks is 5: set "
-        "processing_time, or wait until it is learned"
+        "max_tasks is 5, and the latency target of 60 s requires more tasks, if a message takes 5 s (assumed)",
+        "set processing_time, or wait until it is learned",
     )
     configured = at_risk(policy(max_tasks=5, processing_time_s=5.0), observation, at_most)
     assert configured is not None
-    assert "raise max_tasks" in configured
+    assert "raise max_tasks" in configured.remedy
 
 
 STUCK = Trouble("no capacity", NOW)
@@ -175,14 +184,14 @@ def test_late_messages_of_tasks_that_do_not_start_are_attributed_to_that(
     observation = seen(known((90.0, 2.0)), 2, 5)
     stuck = replace(observation, fleet=replace(observation.fleet, running=running, trouble=trouble))
     _, decision = decided(policy(), stuck)
-    assert words in (at_risk(policy(), stuck, replace(decision, target=1000, current=5)) or "")
+    assert words in (text_of(at_risk(policy(), stuck, replace(decision, target=1000, current=5))) or "")
 
 
 @pytest.mark.parametrize("target", [0, 8, 9, 12])
 def test_a_service_that_was_set_to_0_by_hand_is_at_risk_whatever_is_required(target: int) -> None:
     """And the count that is required is no help: another writer sets it to 0 again."""
     assert limited(9, target, Rule.SWITCHED_OFF, max_tasks=8) == (
-        "the service was set to 0 by hand, and 600 messages wait: raise its desired count, or pause it until it is "
+        "the service was set to 0 by hand, and 600 messages wait; raise its desired count, or pause it until it is "
         "needed"
     )
 

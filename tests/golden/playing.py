@@ -14,6 +14,7 @@ from autoscaler.core.engine import decide, limit_decision
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Decision, Observation, Verdict
 from autoscaler.core.policy import Policy, WorkerSafety
+from autoscaler.ports import Poll, ServiceRef
 from tests.core.laws import the_demand_can_be_computed_from_the_terms
 from tests.golden.story import Story, StoryOutcome, StoryRow
 from tests.golden.world import StoryWorld
@@ -27,6 +28,7 @@ class StoryDaemon:
 
     memory: Memory
     lost: tuple[int, int] | None = None
+    newest: tuple[Policy, Memory, Observation, Decision] | None = None
 
     def poll(self, world: StoryWorld, now: float) -> Decision:
         seen = world.observed(now, self.memory)
@@ -36,6 +38,7 @@ class StoryDaemon:
         the_demand_can_be_computed_from_the_terms((policy, self.memory, seen), decision)
         for rule, count in world.limits:
             decision = limit_decision(decision, rule, count, "shared limits")
+        self.newest = (policy, self.memory, seen, decision)
         self.memory = self.memory.remembering(policy, seen, decision)
         self._write(world, decision, now)
         return decision
@@ -79,6 +82,18 @@ def play(story: Story) -> tuple[StoryRow, ...]:
             outcomes.append((poll, _outcome(daemon.poll(world, float(poll)))))
         played += _rows(row, outcomes)
     return tuple(played)
+
+
+def newest_poll(story: Story, rows: int) -> Poll:
+    """Return the last poll of the first `rows` rows, with what it read and decided."""
+    world, daemon = StoryWorld(story), StoryDaemon(Memory())
+    for row in story.rows[:rows]:
+        for poll in row.polls:
+            world.see(row if poll == row.polls[0] else None, float(poll))
+            daemon.poll(world, float(poll))
+    assert daemon.newest is not None
+    policy, memory, seen, decision = daemon.newest
+    return Poll(ServiceRef("orders", "prod", "orders-worker"), policy, seen, memory, decision, "held")
 
 
 def _outcome(decision: Decision) -> StoryOutcome:

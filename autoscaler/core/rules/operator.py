@@ -16,6 +16,9 @@ def mode(inputs: RuleInput) -> PermittedRange | None:
     return (inputs.current, inf, lambda: "the mode is scale_out_only")
 
 
+PAUSED = {Pause.ALL: "both directions", Pause.IN: "no scale-in", Pause.OUT: "no scale-out"}
+
+
 def pause(inputs: RuleInput) -> PermittedRange | None:
     """Hold the count in one direction or both, or set a fixed count at once, but not below the busy tasks or above the
     maximum.
@@ -26,7 +29,7 @@ def pause(inputs: RuleInput) -> PermittedRange | None:
     if isinstance(paused, Pause):
         low = inputs.current if paused in (Pause.ALL, Pause.IN) else 0
         high = inputs.current if paused in (Pause.ALL, Pause.OUT) else inf
-        return (low, high, lambda: f"paused: {paused}")
+        return (low, high, lambda: f"scaling is paused ({PAUSED[paused]})")
     requested = min(paused, inputs.policy.max_tasks)
     count = max(requested, _must_stay(inputs))
     return (

@@ -4,8 +4,6 @@ const joined = (...lines) => lines.length > 1 ? uPlot.join(lines) : lines[0];
 
 function timeCharts(data, onPoint) {
   let row = null, whole = 0, pointed = null, shown = -1;
-  // A bucket between two empty ones has no line, so it is drawn as a point.
-  const dots = {show: false, size: 3, filter: (made, at) => made.data[at].flatMap((value, i, all) => value != null && all[i - 1] == null && all[i + 1] == null ? [i] : [])};
   const line = (label, stroke, width, more) => ({label, stroke, width, ...more});
   const step = (label, stroke, width, more) => line(label, stroke, width, {isStepped: true, ...more});
 
@@ -115,7 +113,7 @@ function timeCharts(data, onPoint) {
         step('needed', 'grey', 1, {fill: 'grey-soft'}), step('desired', 'orange', 1.25), step('running', 'blue', 1.75),
       ], {height: narrow ? 220 : 270, hooks: {draw: [risks]}, marks, rows: rows(plainly, ['area', 'needed'], ['orange', 'desired'], ['blue', 'running'])}),
       chart('c-waits', [ends, last(longest), last(p95), last(p50)], [
-        step('longest', 'violet', 0.75, {points: dots}), step('p95', 'violet', 1.75, {points: dots}), step('p50', 'violet', 0),
+        step('longest', 'violet', 0.75), step('p95', 'violet', 1.75), step('p50', 'violet', 0),
       ], {...waitScale(), words: duration, hooks: {draw: [risks]}, bands: [{series: [2, 3], fill: () => colour('violet-soft')}], target: () => data.latency_s, rows: rows(duration, ['violet-thin', 'longest'], ['violet', 'p95'], ['spread', 'p50'])}),
       chart('c-arrivals', data.arrivals, [step('arrivals', 'grey', 1, {fill: 'grey-soft'})], {height: narrow ? 120 : 140, rows: rows(plainly, ['area', 'arrivals'])}),
       chart('c-cost', data.limit ? joined(data.work, row.billed, data.limit) : joined(data.work, row.billed), [

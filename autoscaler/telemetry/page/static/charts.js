@@ -88,7 +88,7 @@ export function charts(hours, ends, row, changes, onDecision) {
   }
   // To the next or the previous decision in view.
   function leap(by) {
-    const [min, max] = linked.shown(), at = pointed ?? (by > 0 ? min : max), some = marks.filter(one => one.wall >= min && one.wall <= max);
+    const [min, max] = linked.shown(), at = pointed ?? (by > 0 ? min - 1 : max + 1), some = marks.filter(one => one.wall >= min && one.wall <= max);
     const next = by > 0 ? some.find(one => one.wall > at + 0.5) : some.findLast(one => one.wall < at - 0.5);
     if (next) linked.point(next.wall);
   }

@@ -89,8 +89,9 @@ function choose(name) {
   drawn.whole();
 }
 const isYounger = () => hours.firstAt > hours.lastAt - range * 3600 + 60;
+// At least a minute: after the first poll there is only one instant.
 function ends() {
-  return [Math.max(hours.firstAt, hours.lastAt - range * 3600), hours.lastAt];
+  return [Math.min(hours.lastAt - 60, Math.max(hours.firstAt, hours.lastAt - range * 3600)), hours.lastAt];
 }
 function showRange() {
   const when = hours && isYounger() ? sinceWhen(hours.firstAt) : `the last ${RANGES.get(range)}`;
