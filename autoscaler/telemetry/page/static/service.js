@@ -57,7 +57,7 @@ async function renew() {
 
 function show(now, newest) {
   since = now.at;
-  showHead(now);
+  showHead(now, newest?.advice);
   showTrouble(now.trouble);
   showTiles(now);
   showCost(now);
