@@ -47,7 +47,7 @@ function onNews(news) {
   if (!hours) return;
   hours.add(news.points);
   drawn.update();
-  if (hours.at.length > MOST_POINTS) renew();
+  if (hours.size > MOST_POINTS) renew();
 }
 
 async function renew() {
