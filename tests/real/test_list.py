@@ -199,6 +199,8 @@ async def test_the_whole_decision_is_shown_on_hover_and_on_focus_and_rows_then_s
         peek = await text(tab, "#peek")
         assert whole in peek
         assert "the oldest message is 61 s old" in peek
+        await tab.call("Runtime.evaluate", expression=axe())
+        assert await tab.value(VIOLATIONS) == []
         await tab.point(x, 5)
         await tab.until("document.getElementById('peek').hidden")
         await tab.value("document.querySelector('[data-column=since] button').focus()")

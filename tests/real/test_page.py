@@ -388,12 +388,13 @@ async def test_long_names_never_cause_horizontal_scrolling(tmp_path: Path, width
 async def test_an_unchanged_row_shows_how_long_it_is_unchanged(tmp_path: Path) -> None:
     desk = JournalDesk()
     desk.record(decided(seen()))
+    desk.record(decided(seen()), 10.0)  # now the idle share is known
     async with shown(desk, "/", tmp_path) as tab:
         assert await text(tab, "tbody td:last-child time") == "updated just now"
         desk.record(decided(seen()), 360.0)
         desk.record(decided(seen(), service=ServiceRef("bills", "prod", "bills")), 1.0)
         await tab.until("document.querySelectorAll('tbody tr').length === 2")
-        await tab.until("document.querySelectorAll('tbody time')[1].textContent === 'unchanged for 6 min'")
+        await tab.until("document.querySelectorAll('tbody .when time')[1].textContent === 'unchanged for 6 min'")
 
 
 async def test_with_over_1000_services_a_notice_lists_what_is_not_stored_and_all_are_shown(tmp_path: Path) -> None:
@@ -405,6 +406,7 @@ async def test_with_over_1000_services_a_notice_lists_what_is_not_stored_and_all
         assert "With more than 1,000 services" in await text(tab, "#notice")
         head = "[...document.querySelectorAll('thead .hour, thead .hours')].map(head => head.title)"
         assert await tab.value(head) == ["With more than 1,000 services, history is not stored"] * 2
+        assert await tab.value("document.querySelector('thead .hour').innerText.trim()") == "In time, 1 h\nnot stored"
         shares = "[...new Set([...document.querySelectorAll('td.hour, td.hours')].map(cell => cell.textContent))]"
         assert await tab.value(shares) == ["–"]
         assert await tab.value("getComputedStyle(document.querySelector('.spark')).display") == "none"

@@ -5,7 +5,7 @@ import {listen} from './live.js';
 import {COLUMNS, sorted} from './order.js';
 import {isPeeking, refreshPeek, watchPeeks} from './peek.js';
 import {rowOf} from './row.js';
-import {SLO, clock, count, dollars, keepAgo, now, setNow, several} from './words.js';
+import {SLO, count, dollars, keepAgo, now, setNow, several, sinceWhen} from './words.js';
 
 const HOUR = 3600;
 const lines = new Map(), byNode = new WeakMap(), table = $('services'), body = table.tBodies[0], heads = [...table.tHead.rows[0].cells];
@@ -54,7 +54,7 @@ function describe({remembers, most}) {
   table.dataset.history = remembers ? 'yes' : 'no';
   const first = rows.reduce((least, {trend}) => trend ? Math.min(least, trend.first) : least, Infinity);
   for (const [column, lasts_s, words] of [['hour', HOUR, '1 h'], ['hours', 6 * HOUR, '6 h']]) {
-    const from = first > now() - lasts_s && first < Infinity ? `since ${clock(first).slice(0, 5)}, when the daemon started` : `in the last ${words}`;
+    const from = first > now() - lasts_s && first < Infinity ? `${sinceWhen(first)}, when the daemon started` : `in the last ${words}`;
     head(column).title = remembers ? `Share of the messages that were received within the latency target, ${from}` : `${limit} is not stored`;
   }
 }
@@ -127,6 +127,7 @@ function arrange(moves) {
   $('tools').hidden = all < 2 && !few;
   for (const one of heads) attribute(one, 'aria-sort', one.dataset.column === view.sort ? view.direction : null);
   $('sort').value = view.sort;
+  table.dataset.group = view.group;
 }
 function place(nodes) {
   const rows = body.rows;

@@ -4,7 +4,7 @@ import {$, attribute, el, fill, put} from './dom.js';
 import {SLO, setAgo, shadowOf, withoutName} from './words.js';
 
 const RESTED_MS = 250, GAP = 2;
-const card = $('peek'), narrow = matchMedia('(max-width: 1080px)');
+const card = $('peek'), narrow = matchMedia('(max-width: 1160px)');
 let line = null, timer = 0;
 
 export const isPeeking = () => !card.hidden;

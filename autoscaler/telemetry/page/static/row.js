@@ -2,7 +2,7 @@
 // parts are written.
 import {attribute, el, fill, put} from './dom.js';
 import {spark} from './spark.js';
-import {SLO, clock, count, dollars, duration, modeOf, now, pauseOf, percent, setAgo, several, shadowOf, withoutName} from './words.js';
+import {SLO, count, dollars, duration, modeOf, now, pauseOf, percent, setAgo, several, shadowOf, sinceWhen, withoutName} from './words.js';
 
 const HOUR = 3600;
 
@@ -113,7 +113,7 @@ export function rowOf(key) {
 }
 
 const gradeOf = found => !found?.[0] ? 'quiet' : !found[1] ? 'full' : found[1] * 20 > found[0] ? 'late' : 'partly';
-const sinceOf = (trend, lasts_s) => trend.first > now() - lasts_s ? ` since ${clock(trend.first).slice(0, 5)}` : '';
+const sinceOf = (trend, lasts_s) => trend.first > now() - lasts_s ? ` ${sinceWhen(trend.first)}` : '';
 const longest = levels => Math.max(0, ...[...levels].map(one => one === '.' ? 0 : parseInt(one, 36))) / 35;
 
 function showTags(sub, row) {
