@@ -39,7 +39,7 @@ export class Hours {
   }
 
   // Merges the points in steps of seconds (0: not), with the highest values and the newest task counts, as the daemon does for older ones.
-  // A line of polls next to a line of minutes would look like a service that has become restless.
+  // A line of polls next to a line of minutes would seem to be a change of the service.
   merge(step) {
     if (step === this.step) return false;
     this.step = step;
