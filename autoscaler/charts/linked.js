@@ -125,7 +125,8 @@ export function linkedCharts({ends, label, steps, around, least = 0, keys, when,
     if (y < top) return;
     ctx.save();
     line(u, y, [2, 4], 'grey', 1.25);
-    write(u, text, left + 6 * devicePixelRatio, y - 4 * devicePixelRatio, 'left');
+    // below the line at the top, where a value above the scale can be written
+    write(u, text, left + 6 * devicePixelRatio, y + (y - top < 26 * devicePixelRatio ? 13 : -4) * devicePixelRatio, 'left');
     ctx.restore();
   }
 

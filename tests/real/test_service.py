@@ -197,6 +197,16 @@ async def test_the_other_states_of_a_service(desk: JournalDesk, tmp_path: Path) 
                 assert link == "#main"
 
 
+MERGED = """(async () => {
+  const {Hours, NAMES} = await import('/static/history.js');
+  const line = [5, 9, null, 2, 3, null, null, 7], at = [0, 30, 40, 50, 60, 90, 100, 300];
+  const hours = new Hours({first_at: 0, at, ...Object.fromEntries(NAMES.map(name => [name, [...line]]))});
+  hours.merge(60);
+  return [hours.at, hours.lines.waiting, hours.lines.running];
+})()"""
+"""Polls of five minutes, merged to minutes: one failed poll, and a gap of more than a minute."""
+
+
 async def test_a_gap_stays_a_gap_and_a_demand_far_above_is_cut_off_and_labelled(tmp_path: Path) -> None:
     """With a demand of 1,826 tasks the scale still ends near the 20 that are desired."""
     desk = JournalDesk()
@@ -213,6 +223,7 @@ async def test_a_gap_stays_a_gap_and_a_demand_far_above_is_cut_off_and_labelled(
       canvas.fillText = function (text, ...at) { window.written.push(text); write.call(this, text, ...at); };
     })()"""
     async with shown(desk, "/services/orders", tmp_path) as tab:
+        assert await tab.value(MERGED) == [[0, 60, 90, 300], [9, 3, None, 7], [2, 3, None, 7]]
         await tab.value(written)
         await tab.value("document.querySelector('[data-hours=\"1\"]').click()")
         await tab.until("window.written.some(text => text.startsWith('▲ demand'))")

@@ -10,6 +10,7 @@ const CHARTS = [
   {title: 'Oldest message', unit: 'age', lines: [['oldest_s', 'oldest', 'violet', 1.5]], words: duration, hasTarget: true, height: 150},
 ];
 const WHOLE = [0, 1, 2, 3, 4, 5, 6].flatMap(zeros => [1, 2, 5].map(one => one * 10 ** zeros));
+const HOUR_S = 3600;
 const BEYOND = 2; // a demand of more than twice the other counts is above the scale
 
 // `ends()`: the range to show. `row()`: the present values of the service. `changes()`: the decisions that changed the count, oldest
@@ -100,8 +101,8 @@ export function charts(hours, ends, row, changes, onDecision) {
   }
   function read(at) {
     pointed = at;
-    const k = at == null ? hours.at.length - 1 : hours.until(at);
-    for (const {lines, words} of CHARTS) for (const [name] of lines) put(keys.get(name), (words ?? plainly)(hours.lines[name][k]));
+    const {at: times, lines: columns} = at == null ? hours.all : hours, k = at == null ? times.length - 1 : hours.until(at);
+    for (const {lines, words} of CHARTS) for (const [name] of lines) put(keys.get(name), (words ?? plainly)(columns[name][k]));
     put($('read'), at == null || k < 0 ? '' : summary(k, at));
   }
   function summary(k, at) {
@@ -110,7 +111,10 @@ export function charts(hours, ends, row, changes, onDecision) {
     return `${exact(at)}: backlog ${plainly(waiting)}, oldest message ${duration(oldest)}; ${plainly(running)} of ${plainly(desired)} tasks running${change}`;
   }
 
-  const linked = linkedCharts({
+  // As fine as the shown time permits: about 300 points.
+  const stepOf = ([min, max]) => max - min <= 1.2 * HOUR_S ? 0 : max - min <= 7 * HOUR_S ? 60 : 300;
+  let linked = null;
+  linked = linkedCharts({
     ends,
     label: (at, apart) => apart < 60 ? clock(at) : minute(at),
     around: (at, wide, [, end]) => [(at ?? end) - wide / 2, (at ?? end) + wide / 2],
@@ -123,9 +127,11 @@ export function charts(hours, ends, row, changes, onDecision) {
     },
     when: clock,
     onPoint: read,
+    onZoom: () => { if (linked && hours.merge(stepOf(linked.shown()))) linked.update(); },
     onMark: open,
   });
   marks = changes();
+  hours.merge(stepOf(ends()));
   fill($('charts'), ...CHARTS.map(figure));
   linked.show(CHARTS.map(plot));
   return {
@@ -134,6 +140,7 @@ export function charts(hours, ends, row, changes, onDecision) {
       const shown = marks[chosen];
       marks = changes();
       chosen = shown ? marks.indexOf(shown) : null;
+      hours.merge(stepOf(linked.shown()));
       linked.update();
       if (pointed == null) read(null);
     },

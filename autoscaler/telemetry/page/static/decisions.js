@@ -34,7 +34,7 @@ function notes(one) {
   const ages = Object.entries(one.ages_s).map(([name, age]) => `${name} ${age.toFixed(0)} s`);
   return [
     ...one.faults.map(fault => el('p', {class: 'note fault'}, `${fault.signal}: ${fault.reason}`)),
-    ...one.notices.map(notice => el('p', {class: 'note fault'}, notice.text)),
+    ...one.notices.filter(({text}) => text !== `${one.advice?.cause}; ${one.advice?.remedy}`).map(notice => el('p', {class: 'note fault'}, notice.text)),
     one.clearing && el('p', {class: 'note'}, one.clearing.text),
     one.schedule && el('p', {class: 'note'}, `min and max tasks from schedule ${one.schedule}`),
     ages.length && el('p', {class: 'note'}, `sample age: ${ages.join(', ')}`),

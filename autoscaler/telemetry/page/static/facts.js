@@ -5,7 +5,10 @@ import {SLO, count, dollars, duration, exact, minute, modeOf, pauseOf, plainly, 
 
 const RUNBOOK = {missed: 'autoscalerslomissed', at_risk: 'autoscalersloatrisk', unknown: 'autoscalermissingsignal'};
 
-export function showHead({row, ecs_service: service, assumption}) {
+const sentence = text => text ? `${text[0].toUpperCase()}${text.slice(1)}.` : null;
+
+// `advice`: the cause that comes first, and its remedy.
+export function showHead({row, ecs_service: service, assumption, trouble}, advice) {
   const tags = [pauseOf(row.paused), modeOf(row.mode), row.schedule && `schedule ${row.schedule}`].filter(Boolean);
   fill($('facts'),
     el('li', {}, el('b', {}, `${row.cluster}/${service}`)),
@@ -16,8 +19,11 @@ export function showHead({row, ecs_service: service, assumption}) {
   const {sign, headline} = SLO[row.slo];
   attribute($('slo'), 'class', `slo ${row.slo}`);
   put($('assumption'), assumption ?? '');
-  const page = RUNBOOK[row.slo] && toRunbook(RUNBOOK[row.slo]);
-  fill($('slo-now'), el('span', {class: `mark ${row.slo}`}, el('i', {'aria-hidden': 'true'}, sign), headline), `: ${row.reason}`, page && '. ', page);
+  const page = RUNBOOK[row.slo] && toRunbook(RUNBOOK[row.slo]), {cause = '', remedy = ''} = advice ?? {};
+  // the reason can be the advice, or contain it: what to do is shown once, on its own line
+  const reason = remedy ? row.reason.replace(`; ${remedy}`, '') : row.reason, isKnown = !cause || reason.includes(cause) || (trouble && cause.includes(trouble.text));
+  fill($('slo-now'), el('span', {class: `mark ${row.slo}`}, el('i', {'aria-hidden': 'true'}, sign), headline), `: ${reason}`);
+  fill($('advice'), isKnown ? null : el('b', {}, sentence(cause)), isKnown ? null : ' ', sentence(remedy), remedy && page && ' ', page);
   $('shadow').hidden = row.activate == null;
   put($('shadow'), row.activate == null ? '' : `${shadowOf(row.activate)} Read docs/shadow.md first.`);
 }

@@ -5,7 +5,7 @@ let documentation = null;
 export const documented = address => { documentation = address; };
 
 export function link(text, address, more = {}) {
-  if (!address?.startsWith('https://')) return null;
+  if (!/^https:[/]{2}/.test(address ?? '')) return null;
   return el('a', {href: address, target: '_blank', rel: 'noopener noreferrer', ...more}, text);
 }
 

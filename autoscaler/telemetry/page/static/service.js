@@ -47,7 +47,7 @@ function onNews(news) {
   if (!hours) return;
   hours.add(news.points);
   drawn.update();
-  if (hours.at.length > MOST_POINTS) renew();
+  if (hours.size > MOST_POINTS) renew();
 }
 
 async function renew() {
@@ -57,7 +57,7 @@ async function renew() {
 
 function show(now, newest) {
   since = now.at;
-  showHead(now);
+  showHead(now, newest?.advice);
   showTrouble(now.trouble);
   showTiles(now);
   showCost(now);
