@@ -34,6 +34,7 @@ from autoscaler.telemetry import (
     Metrics,
     SettingsLog,
     StatusStore,
+    is_aws,
     log_to_stdout,
     logger,
     raise_file_limit,
@@ -83,7 +84,8 @@ async def _serve(config: Config, environ: Mapping[str, str], lost_lines: Callabl
         connected(limiter, metrics, clock, CALL_TIMEOUT_S) as connections,
         Background() as background,
     ):
-        metrics.region = _home(connections.aws)
+        metrics.region, store.is_aws = _home(connections.aws), is_aws(environ)
+        store.account_of = connections.aws.account_of
         log.info("started", version=__version__, services=len(config.services), http=f"{config.http_host}:{port}")
         if config.empty_variables:
             log.warning("settings_empty", variables=list(config.empty_variables), note="they count as not set")

@@ -68,11 +68,13 @@ def _of_the_page(seen: PageCost) -> str:
     paints = "no browser | no browser" if seen.paint_s is None else f"{seen.paint_s:.2f} s | {seen.shown_s:.2f} s"
     return (
         "\n## The page\n\n"
-        "A thousand services that have all changed: the daemon's own time for a live update, for any number of viewers,"
-        " and its longest part without a break. Then a browser on the same machine. Goals: 100 ms, 10 ms, and a first"
-        " paint within 1 s.\n\n"
-        "| update | longest part | sent | first paint | all rows shown |\n|---|---|---|---|---|\n"
-        f"| {seen.update_s * 1000:.0f} ms | {seen.held_s * 1000:.1f} ms | {seen.kib:.0f} KiB | {paints} |\n"
+        "A thousand services with six hours of history: the first response after the start of the daemon, then a live"
+        " update in which all of them have changed. Both are the daemon's own time, for any number of viewers; the"
+        " longest part is without a break. Then a browser on the same machine: its first paint, and the paint of all"
+        " rows. Goals: 100 ms for an update, 10 ms, and rows within 1 s.\n\n"
+        "| first response | sent | update | longest part | sent | first paint | rows |\n|---|---|---|---|---|---|---|\n"
+        f"| {seen.first_s * 1000:.0f} ms | {seen.first_kib:.0f} KiB | {seen.update_s * 1000:.0f} ms |"
+        f" {seen.held_s * 1000:.1f} ms | {seen.kib:.0f} KiB | {paints} |\n"
     )
 
 

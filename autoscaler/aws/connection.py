@@ -20,14 +20,14 @@ from autoscaler.aws.ecs import EcsFleets
 from autoscaler.aws.history import CloudWatchHistory
 from autoscaler.aws.minutebook import MinuteBook
 from autoscaler.aws.sqs import SqsQueues
-from autoscaler.ports import Calls, Directory, FleetPort, HistoryPort, Meters, QueuePort, RateLimiter
+from autoscaler.ports import Calls, Directory, FleetPort, HistoryPort, Meters, QueuePort, QueueRef, RateLimiter
 
 
 @dataclass(frozen=True, slots=True)
 class Aws:
     """The five ports. `region()` is the Region for places that name none; it raises `Refused` if none is configured.
     `renew()` requests that all credentials are read again; `renewals()` grows with that, and when rejected ones are
-    replaced.
+    replaced. `account_of(queue)` returns the account that owns a queue, as far as it is known.
     """
 
     queues: QueuePort
@@ -38,6 +38,7 @@ class Aws:
     region: Callable[[], str]
     renew: Callable[[], None]
     renewals: Callable[[], int]
+    account_of: Callable[[QueueRef], str | None]
 
 
 @asynccontextmanager
@@ -64,8 +65,9 @@ async def connect(
         fleets = EcsFleets(caller, clocks)
         stack.push_async_callback(book.close)
         stack.push_async_callback(fleets.close)
+        queues = SqsQueues(caller, clocks)
         yield Aws(
-            SqsQueues(caller, clocks),
+            queues,
             CloudWatchMeters(book, clocks),
             fleets,
             CloudWatchHistory(caller),
@@ -73,4 +75,5 @@ async def connect(
             caller.region,
             caller.renew,
             caller.renewals,
+            queues.account_of,
         )

@@ -19,6 +19,8 @@ VISIBLE = "ApproximateNumberOfMessages"
 IN_FLIGHT = "ApproximateNumberOfMessagesNotVisible"
 DELAYED = "ApproximateNumberOfMessagesDelayed"
 
+ACCOUNT_IN_URL = re.compile(r"https?://[^/]+/(?P<account>\d{12})/[^/]+", re.ASCII)
+
 MOST_MESSAGES = 2**53
 """A larger count is invalid, and not exact in JSON readers."""
 
@@ -40,6 +42,13 @@ class SqsQueues:
             return missing(fault)
         except AutoscalerError as fault:
             return missing(fault)
+
+    def account_of(self, queue: QueueRef) -> str | None:
+        """Return the account that owns the queue (None: unknown). A name has one after its URL was read for a poll."""
+        if queue.account is not None:
+            return queue.account
+        found = ACCOUNT_IN_URL.fullmatch(queue.url or self._urls.get(queue, ""))
+        return found["account"] if found else None
 
     async def _backlog(self, queue: QueueRef) -> Backlog:
         place, url = place_of(queue), await self._url(queue)

@@ -127,6 +127,10 @@ async def create_resources(client: RegionClient) -> DemoQueue:
         "RegisterTaskDefinition",
         family=SERVICE,
         containerDefinitions=[container],
+        requiresCompatibilities=["FARGATE"],
+        networkMode="awsvpc",
+        cpu="256",
+        memory="512",
     )
     await client.call(
         *("ecs", "CreateService"),

@@ -5,6 +5,7 @@ from autoscaler.telemetry.http_connections import raise_file_limit
 from autoscaler.telemetry.journal import LoggedJournal, SettingsLog
 from autoscaler.telemetry.logs import log_to_stdout, logger
 from autoscaler.telemetry.metrics import Metrics
+from autoscaler.telemetry.page import is_aws
 from autoscaler.telemetry.status_store import ServiceState, StatusStore
 from autoscaler.telemetry.web import serve
 
@@ -14,6 +15,7 @@ __all__ = [
     "ServiceState",
     "SettingsLog",
     "StatusStore",
+    "is_aws",
     "log_to_stdout",
     "logger",
     "raise_file_limit",

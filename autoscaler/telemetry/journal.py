@@ -97,7 +97,7 @@ class LoggedJournal:
     def admit(self, service: ServiceConfig, silent_after_s: float) -> None:
         """Add the service to the status store, or update its settings. Without a poll for longer it is stalled."""
         activate = service.mode_setting.activate
-        self._store.admit(service.ref, service.policy, service.chosen, silent_after_s, activate)
+        self._store.admit(service.ref, service.policy, service.chosen, silent_after_s, activate, queues=service.queues)
         self._log_shadow_by_default(service)
 
     def forget(self, key: str) -> None:

@@ -1,6 +1,6 @@
 """The status of every service: its newest poll, its last logged decisions, and its history.
 
-Bounded: one poll, at most `MOST_DECISIONS` decisions and six hours of numbers for each service, removed with the
+Bounded: one poll, at most `MOST_DECISIONS` decisions and 24 hours of numbers for each service, removed with the
 service. With more than `MOST_SERVICES_WITH_HISTORY` services, only the newest poll of each is stored. Written on the
 event loop only. All returned values are immutable or copies, so that another thread can render them.
 """
@@ -20,7 +20,7 @@ from autoscaler.core.figures import seconds, several
 from autoscaler.core.model import Instant
 from autoscaler.core.policy import Mode, Policy
 from autoscaler.core.slo import A_MESSAGE, expected_wait_s
-from autoscaler.ports import Poll, ServiceRef
+from autoscaler.ports import Poll, QueueRef, ServiceRef
 from autoscaler.telemetry.account import LogEvent, PollFault, faults_of, is_served, read_at, signals_of
 from autoscaler.telemetry.cost import CostToday
 from autoscaler.telemetry.past import StatusHistory, sample_of
@@ -31,7 +31,7 @@ minute and would otherwise replace all earlier changes.
 """
 
 MOST_SERVICES_WITH_HISTORY = 1_000
-"""With more services, no history is stored. It takes 23 KB of numbers each, and decisions with all their inputs."""
+"""With more services, no history is stored. It takes 35 KB of numbers each, and decisions with all their inputs."""
 
 
 class ServiceState(StrEnum):
@@ -57,7 +57,8 @@ class ServiceStatus:
 
     `settings`: the configured settings with their sources. `activate`: how to make the service active (None: unknown).
     `read_at`: the instant of the newest reading of each signal, also while new reads fail. `today`: the cost (None:
-    there was no poll yet).
+    there was no poll yet). `missed_at`: wall time of the newest poll that missed the latency target (None: none has).
+    `queues`: the addresses of its queues, as far as the settings have them.
     """
 
     service: ServiceRef
@@ -71,6 +72,8 @@ class ServiceStatus:
     activate: str | None = None
     read_at: Mapping[str, Instant] = field(default_factory=lambda: MappingProxyType({}))
     today: CostToday | None = None
+    missed_at: float | None = None
+    queues: tuple[QueueRef, ...] = ()
 
     @property
     def state(self) -> ServiceState:
@@ -111,6 +114,7 @@ class ServiceStatus:
             faults=faults_of(poll),
             read_at=MappingProxyType(known | read_at(poll)),
             today=(self.today or CostToday(wall)).after(self.poll, at - self.at, wall),
+            missed_at=wall if _late(poll) else self.missed_at,
         )
 
 
@@ -120,6 +124,10 @@ class StatusStore:
     def __init__(self, clock: Callable[[], float], wall: Callable[[], float]) -> None:
         self.clock = clock
         self.wall = wall
+        self.is_aws = True
+        """Whether the services are in AWS, and not in a server that stands in for it."""
+        self.account_of: Callable[[QueueRef], str | None] = lambda queue: queue.account
+        """Returns the account that owns a queue (None: unknown), for links."""
         self._statuses: dict[str, ServiceStatus] = {}
         self._recorded: defaultdict[str, list[RecordedPoll]] = defaultdict(list)
         self._histories: defaultdict[str, StatusHistory] = defaultdict(StatusHistory)
@@ -136,11 +144,13 @@ class StatusStore:
         settings: tuple[Chosen, ...] = (),
         silent_after_s: float | None = None,
         activate: str | None = None,
+        *,
+        queues: tuple[QueueRef, ...] = (),
     ) -> None:
         """Add the service, as starting. Of a known service only the settings change.
 
         `silent_after_s`: seconds without a poll after which it counts as stalled (None: the common limit). `activate`:
-        how to make the service active.
+        how to make the service active. `queues`: their addresses, for links.
         """
         known = self._statuses.get(service.key)
         fresh = known or ServiceStatus(service, policy, self.clock(), self.wall())
@@ -151,6 +161,7 @@ class StatusStore:
             settings=settings,
             silent_after_s=silent_after_s,
             activate=activate,
+            queues=queues,
         )
         if not self.keeps_history:
             self._recorded.clear()
@@ -169,7 +180,8 @@ class StatusStore:
         status = self._statuses[key].after(poll, self.clock(), self.wall())
         self._statuses[key] = status
         if self.keeps_history:
-            self._histories[key].note(status.wall, sample_of(poll, status.oldest_s))
+            interval_s = 0.0 if poll.pace is None else poll.pace.interval_s
+            self._histories[key].note(status.wall, sample_of(poll, status.oldest_s), interval_s)
         return status
 
     def record(self, status: ServiceStatus, event: LogEvent) -> None:
@@ -196,6 +208,12 @@ class StatusStore:
         """Return a copy of the last hours of the service (None: there are none)."""
         known = self._histories.get(key)
         return None if known is None else known.copied()
+
+    def present(self, key: str) -> StatusHistory | None:
+        """Return the last hours of the service, which each poll changes: for use on the event loop only (None: there
+        are none).
+        """
+        return self._histories.get(key)
 
     def silent(self, limit_s: float) -> dict[str, float]:
         """Return the stalled services, with the seconds since their last poll. `limit_s`: the limit of services without

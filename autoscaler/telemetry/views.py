@@ -8,7 +8,7 @@ from typing import Any
 from autoscaler.core.model import Backlog, Instant, QueueReading
 from autoscaler.core.policy import Policy
 from autoscaler.core.slo import expected_wait_s
-from autoscaler.telemetry.account import account_of, notice_of
+from autoscaler.telemetry.account import account_of, measured_start_s, notice_of
 from autoscaler.telemetry.cost import cost_of
 from autoscaler.telemetry.logs import utc
 from autoscaler.telemetry.pages import paced
@@ -109,10 +109,10 @@ def _expected(status: ServiceStatus) -> dict[str, float | None]:
     known = None if seen is None else seen.knowledge
     if seen is None or known is None:
         return {"expected_wait_s": None, "start_up_s": None}
-    wait_s = expected_wait_s(seen)
+    wait_s, start_s = expected_wait_s(seen), measured_start_s(known)
     return {
         "expected_wait_s": None if wait_s is None else round(wait_s, 1),
-        "start_up_s": None if known.start_s.age_s is None else round(known.start_s.value, 1),
+        "start_up_s": None if start_s is None else round(start_s, 1),
     }
 
 

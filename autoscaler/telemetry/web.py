@@ -13,6 +13,7 @@ import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from ipaddress import ip_address
 from types import MappingProxyType
@@ -36,7 +37,7 @@ from autoscaler.telemetry.http_connections import (
 )
 from autoscaler.telemetry.logs import as_json
 from autoscaler.telemetry.metrics import Form, Metrics, render
-from autoscaler.telemetry.page import POLICY, EventStream, Listeners, News, Rows, assets, whole
+from autoscaler.telemetry.page import POLICY, EventStream, Listeners, News, Rows, assets, console_links, whole
 from autoscaler.telemetry.pages import PIECES_AT_ONCE, Page, Pages, Pieces, paced_json
 from autoscaler.telemetry.status_store import ServiceStatus, StatusStore
 
@@ -305,7 +306,9 @@ class _Site:
     def _service(self, status: ServiceStatus) -> Callable[[], Page]:
         key, keeps_history = status.service.key, self._store.keeps_history
         recorded, past = self._store.recorded(key), self._store.past(key)
-        return lambda: _json_page(whole(status, recorded, past, keeps_history=keeps_history))
+        queues = [replace(queue, account=self._store.account_of(queue)) for queue in status.queues]
+        console = console_links(status.service, queues, self._metrics.region) if self._store.is_aws else None
+        return lambda: _json_page(whole(status, recorded, past, console, keeps_history=keeps_history))
 
     async def decisions(self, request: web.Request) -> web.Response:
         return await self._detail(request, self._decisions)

@@ -120,6 +120,20 @@ async def test_the_queue_url_is_read_once(aws: Aws, double: AwsDouble) -> None:
     assert [seen.body["QueueUrl"] for seen in double.requests("GetQueueAttributes")] == [URL, URL]
 
 
+async def test_the_account_of_a_queue_is_known_from_its_settings_or_after_its_url_was_read(
+    aws: Aws, double: AwsDouble
+) -> None:
+    double.on("GetQueueUrl", ok({"QueueUrl": URL.replace("orders", "jobs")}))
+    double.on("GetQueueAttributes", counts())
+    named = QueueRef("jobs")
+    assert aws.account_of(named) is None
+    await aws.queues.backlog(named)
+    assert aws.account_of(named) == "123456789012"
+    assert aws.account_of(ORDERS) == "123456789012"
+    assert aws.account_of(QueueRef("jobs", account="210987654321")) == "210987654321"
+    assert aws.account_of(QueueRef("jobs", url="http://localhost:4566/queue/jobs")) is None
+
+
 async def test_the_daemon_s_own_account_is_not_sent(aws: Aws, double: AwsDouble) -> None:
     double.on("GetQueueUrl", ok({"QueueUrl": URL}))
     double.on("GetQueueAttributes", counts())

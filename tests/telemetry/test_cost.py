@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,10 +13,10 @@ from hypothesis import strategies as st
 from autoscaler.core.model import Missing, Observation, QueueReading
 from autoscaler.ports import Poll
 from autoscaler.pricing import NoPrice, configured
-from autoscaler.telemetry.cost import DAY_S, MOST_GAP_S, CostToday, cost_of, shown_dollars
+from autoscaler.telemetry.cost import DAY_S, MOST_GAP_S, CostToday, compared, cost_of, keda_tasks, shown_dollars
 from autoscaler.telemetry.page.rows import row_of
 from autoscaler.telemetry.views import services
-from tests.telemetry.polls import NOON, JournalDesk, decided, seen, unread
+from tests.telemetry.polls import NOON, JournalDesk, decided, policy_of, seen, unread
 
 PRICE = configured(0.36)
 MIDNIGHT = math.floor(NOON / DAY_S) * DAY_S
@@ -99,3 +100,71 @@ def test_the_api_and_the_row_have_the_cost_of_the_day() -> None:
     assert service["cost"]["today_dollars"] == 0.36
     assert service["cost"]["since"] == NOON
     assert row_of(status)["cost"] == 0.36
+
+
+def at(now: float, desired: int, waiting: int | None, **policy: Any) -> Poll:
+    """Return a poll with this desired count and backlog (None: the queue could not be read)."""
+    backlog = Missing("denied") if waiting is None else (waiting, 0, 0)
+    poll = decided(seen(now, desired, backlog), policy=policy_of(**{"max_tasks": 40, **policy}))
+    return replace(poll, price=PRICE)
+
+
+def after(polls: list[Poll], step_s: float = 10.0) -> CostToday:
+    today = CostToday(MIDNIGHT)
+    for number, poll in enumerate(polls, 1):
+        today = today.after(poll, step_s, MIDNIGHT + 5000 + number * step_s)
+    return today
+
+
+def hours_of(poll: Poll, today: CostToday) -> dict[str, tuple[float, float | None]]:
+    return {one["name"]: (one["task_hours"], one["dollars"]) for one in compared(poll, today)}
+
+
+def test_a_fixed_fleet_has_the_highest_desired_count_all_the_time() -> None:
+    polls = [at(1000 + 360 * number, desired, 0) for number, desired in enumerate((1, 9, 2, 0, 0, 0, 0, 0, 0, 0))]
+    today = after(polls, 360.0)
+    assert compared(polls[-1], today)[1]["tasks"] == 9
+    found = hours_of(polls[-1], today)
+    assert found["this"] == (1.2, 0.43)
+    assert found["fixed"] == (9.0, 3.24)
+
+
+@pytest.mark.parametrize(
+    ("messages", "tasks"), [(0, 2), (10, 2), (11, 3), (15, 3), (16, 4), (199, 40), (200, 40), (100_000, 40)]
+)
+def test_kedas_count_is_one_task_per_five_messages_within_the_limits(messages: int, tasks: int) -> None:
+    assert keda_tasks(policy_of(min_tasks=2, max_tasks=40), messages) == tasks
+
+
+def test_messages_in_flight_count_in_kedas_rule_and_a_queue_that_was_not_read_changes_nothing() -> None:
+    poll = replace(decided(seen(backlog=(20, 30, 0))), price=PRICE)
+    unknown = at(1010, 2, None)
+    assert hours_of(poll, after([poll, unknown], 360.0))["keda"] == (2.0, 0.72)
+
+
+def test_kedas_rule_scales_in_to_the_highest_count_of_the_last_five_minutes() -> None:
+    """50 messages in one poll, then none: ten tasks for five minutes, in steps of half a minute."""
+    polls = [at(1200.0, 1, 50), *(at(1210.0 + 10 * number, 1, 0) for number in range(60))]
+    hours = after(polls).others.keda_s / 3600
+    assert 10 * 270 / 3600 <= hours <= 10 * 310 / 3600
+
+
+def test_the_comparison_needs_readings_and_kedas_rule_a_queue() -> None:
+    assert compared(None, None) == []
+    assert compared(at(1000, 1, 0), CostToday(MIDNIGHT)) == []
+    no_queue = at(1000, 1, 0, queues=())
+    assert set(hours_of(no_queue, after([no_queue]))) == {"this", "fixed"}
+    unpriced = replace(at(1000, 1, 0), price=NoPrice("it runs on EC2"))
+    assert [one["dollars"] for one in compared(unpriced, after([unpriced]))] == [None] * 3
+
+
+def test_the_comparison_begins_again_at_midnight() -> None:
+    today = after([at(1000, 9, 50)])
+    tomorrow = today.after(at(1010, 1, 0), 10.0, MIDNIGHT + DAY_S + 10)
+    assert tomorrow.others.most == 1
+    assert tomorrow.others.keda_s == 10 * 10.0, "the count of the minutes before midnight still applies"
+
+
+def test_a_poll_adds_at_most_eleven_counts() -> None:
+    today = after([at(1000 + 7 * number, 1, number % 90) for number in range(200)], 7.0)
+    assert len(today.others.recent) <= 11

@@ -71,7 +71,7 @@ async def test_a_listener_of_one_service_receives_each_poll() -> None:
         record(desk, scaling_out())
         _, news = await next_event(response)
         assert ([one["event"] for one in news["decisions"]], news["newest"]["target"]) == (["scaled"], 20)
-        assert news["point"]["waiting"] == 100
+        assert news["points"]["waiting"] == [100]
         async with listening(session, f"/api/v1/services/orders/events?since={number}") as again:
             assert [one["event"] for one in (await next_event(again))[1]["decisions"]] == ["scaled"]
         record(desk, scaling_out())

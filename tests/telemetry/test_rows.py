@@ -13,7 +13,19 @@ from autoscaler.ports import ServiceRef
 from autoscaler.telemetry.account import cause_of
 from autoscaler.telemetry.page import rows as module
 from autoscaler.telemetry.page.rows import Rows, row_of
-from tests.telemetry.polls import JournalDesk, decided, holding, policy_of, scaling_out, seen, unread
+from autoscaler.telemetry.page.trend import PART_S, POINTS
+from tests.telemetry.polls import (
+    JournalDesk,
+    decided,
+    holding,
+    missing_signal,
+    policy_of,
+    refused,
+    scaling_out,
+    seen,
+    shadowed,
+    unread,
+)
 
 HUNG_AFTER_S = 30.0
 BILLS = ServiceRef("bills", "prod", "bills-worker")
@@ -52,6 +64,8 @@ async def test_a_new_client_gets_all_rows_and_then_only_changed_ones() -> None:
     assert keys(first) == ["orders", "bills"]
     assert first is not None
     assert first["keys"] == ["orders", "bills"]
+    desk.record(holding())
+    assert keys(await watcher.fetch()) == ["orders"], "its tasks have an idle share, after the first time between polls"
     desk.record(holding())
     assert await watcher.fetch() is None, "a poll with the same values is no change"
     desk.record(scaling_out())
@@ -184,3 +198,99 @@ def test_a_target_that_ecs_accepted_is_the_desired_count() -> None:
     desk, _ = watched(scaling_out())
     row = row_of(desk.store.statuses()[0])
     assert (row["running"], row["desired"], row["verdict"]) == (2, 20, "scale_out")
+
+
+LATE = Backlog(100, 0, 0, 1_000.0, oldest_age_s=61.0)
+
+
+async def test_a_trend_is_sent_when_it_is_new_and_not_with_every_change_of_the_row() -> None:
+    desk, watcher = watched(holding())
+    first = await watcher.fetch()
+    assert first is not None
+    assert first["rows"][0]["trend"]["tasks"] == [2.0, "." * 59 + "z"]
+    desk.record(scaling_out())
+    second = await watcher.fetch()
+    assert second is not None
+    assert "trend" not in second["rows"][0]
+    desk.record(scaling_out(), PART_S)
+    third = await watcher.fetch()
+    assert third is not None
+    assert len(third["rows"][0]["trend"]["age"][1]) == POINTS
+    assert "trend" in json.loads((await watcher._rows.news("")).data)["rows"][0], "a new client gets every trend"  # type: ignore[union-attr]
+
+
+async def test_the_polls_of_a_quiet_service_are_no_news() -> None:
+    """Not even when a part of its trend ends: its sparklines stay the same once they are full. Nor after a day, when
+    its oldest samples are removed.
+    """
+    desk, watcher = watched()
+    idle = decided(seen(tasks=0, backlog=(0, 0, 0)))
+    for _ in range(5 * POINTS):
+        desk.record(idle, PART_S)
+    await watcher.fetch()
+    news = 0
+    for _ in range(PART_S // 10):
+        desk.record(idle, 9.0)
+        news += await watcher.fetch() is not None
+    assert news == 0
+
+
+async def test_trends_that_are_due_at_once_are_computed_over_several_refreshes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TRENDS_AT_A_TIME", 3)
+    services = [ServiceRef(f"service-{number}", "prod", f"service-{number}") for number in range(10)]
+    desk, watcher = watched(*(decided(seen(), service=each) for each in services))
+    await watcher.fetch()
+    desk.clock.now += PART_S - 1
+    for each in services:
+        desk.record(decided(seen(tasks=4), service=each))
+    sent = []
+    while (news := await watcher.fetch()) is not None:
+        sent.append(sum("trend" in row for row in news["rows"]))
+    assert sent == [3, 3, 3, 1]
+
+
+async def test_without_a_stored_history_a_row_has_no_trend(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, watcher = watched(holding())
+    await watcher.fetch()
+    monkeypatch.setattr("autoscaler.telemetry.status_store.MOST_SERVICES_WITH_HISTORY", 1)
+    desk.record(decided(seen(), service=BILLS))
+    news = await watcher.fetch()
+    assert news is not None
+    assert ([row["trend"] for row in news["rows"]], news["remembers"]) == ([None, None], False)
+
+
+def test_a_target_that_was_missed_is_remembered_for_six_hours_and_not_stated_while_it_is_missed() -> None:
+    desk, _ = watched(decided(seen(backlog=LATE)))
+    missed_at = desk.clock.wall()
+    assert row_of(desk.store.statuses()[0])["missed_at"] is None
+    desk.record(holding(), 40 * 60.0)
+    assert row_of(desk.store.statuses()[0])["missed_at"] == missed_at
+    desk.record(unread(), 60.0)
+    assert row_of(desk.store.statuses()[0])["missed_at"] == missed_at
+    desk.record(holding(), 6 * 3600.0)
+    assert row_of(desk.store.statuses()[0])["missed_at"] is None
+
+
+@pytest.mark.parametrize(
+    ("poll", "brief"),
+    [
+        (decided(seen(tasks=0, backlog=(0, 0, 0))), "no change"),
+        (scaling_out(), "2 → 20"),
+        (shadowed(), "would be 2 → 20"),
+        (decided(seen(backlog=(3_000, 0, 0))), "2 → 20: bounds, 600 required"),
+        (decided(seen(tasks=20, backlog=(3_000, 0, 0))), "bounds, 600 required"),
+        (missing_signal(), "no signal could be read"),
+        (refused(), "2 → 20: AWS throttled the call"),
+        (unread("prod/a in eu-west-1: ecs:DescribeServices timed out; check"), "ecs:DescribeServices timed out"),
+    ],
+)  # fmt: skip
+def test_the_brief_form_of_a_decision_has_the_counts_and_what_determined_them(poll: Any, brief: str) -> None:
+    row = row_of(watched(poll)[0].store.statuses()[0])
+    assert row["brief"] == brief
+
+
+def test_a_row_has_the_idle_share_of_today() -> None:
+    desk, _ = watched(decided(seen(tasks=4, backlog=(0, 1, 0))))
+    assert row_of(desk.store.statuses()[0])["idle"] is None
+    desk.record(holding(), 10.0)
+    assert row_of(desk.store.statuses()[0])["idle"] == 0.75

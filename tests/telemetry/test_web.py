@@ -24,7 +24,7 @@ from autoscaler.config import Chosen
 from autoscaler.core.engine import decide
 from autoscaler.core.model import Missing
 from autoscaler.errors import ConfigError
-from autoscaler.ports import ServiceRef
+from autoscaler.ports import QueueRef, ServiceRef
 from autoscaler.situation import decode
 from autoscaler.telemetry import serve, web
 from autoscaler.telemetry.access import Access
@@ -425,6 +425,21 @@ async def test_a_service_has_a_page_and_its_state_as_json() -> None:
     assert body["settings"] == [{"name": "max_tasks", "value": "20", "origin": "AUTOSCALER_MAX_TASKS"}]
     assert "max_tasks" not in [one["name"] for one in body["defaults"]]
     assert {"name": "tolerance", "value": "0.1", "origin": "default"} in body["defaults"]
+
+
+async def test_a_service_in_aws_has_links_to_the_console_of_its_region() -> None:
+    desk = desk_with(holding())
+    desk.store.admit(SERVICE, policy_of(), queues=(QueueRef("orders-queue"),))
+    desk.store.account_of = {QueueRef("orders-queue"): "123456789012"}.get
+    desk.metrics.region = "eu-west-1"
+    async with site(desk) as session:
+        _, body = await answer(session, "/api/v1/services/orders")
+        assert body["console"]["service"].startswith("https://eu-west-1.console.aws.amazon.com/ecs/")
+        assert "123456789012%2Forders-queue" in body["console"]["queues"]["orders-queue"]["queue"]
+    desk.store.is_aws = False
+    async with site(desk) as session:
+        _, body = await answer(session, "/api/v1/services/orders")
+        assert body["console"] is None
 
 
 async def test_with_more_services_than_the_limit_no_history_is_stored_and_the_api_states_it() -> None:

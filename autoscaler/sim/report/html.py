@@ -36,17 +36,20 @@ from autoscaler.sim.report.pictures import dumped, pictures
 SCRIPTS = ("time.js", "scatter.js", "charts.js", "page.js")
 """The parts of the script, in this order, after the charts that the daemon's page also uses."""
 
-_EXPORT = re.compile(r"^export ", re.MULTILINE)
+SHARED = ("figures.js", "linked.js")
+"""The charts that the daemon's page also uses, as modules."""
+
+_MODULE = re.compile(r"^(?:export |import .*\n)", re.MULTILINE)
 
 
 def page(study: Study) -> str:
     """Return the page. It can be encoded as UTF-8 for any names."""
     columns = measures(study)
     comparison = compare(study.runs, columns)
-    style = _vendored("uPlot.min.css") + _asset("page.css")
+    style = _vendored("uPlot.min.css") + _charts("charts.css") + _asset("page.css")
     name = study.workload.name
     head = Head(f"{name}: cost against lateness", name, _facts(study), "scores", "simulate")
-    library, own = _library(), "(() => {\n'use strict';\n" + _linked() + "".join(map(_asset, SCRIPTS)) + "})();"
+    library, own = _library(), "(() => {\n'use strict';\n" + _shared() + "".join(map(_asset, SCRIPTS)) + "})();"
     filled = Template(_asset("page.html")).substitute(
         head=head.html(style, [library, own]),
         library=library,
@@ -76,10 +79,13 @@ def _vendored(name: str) -> str:
     return files("autoscaler").joinpath("vendored", "uplot", name).read_text(encoding="utf-8")
 
 
-def _linked() -> str:
-    """Return the charts that the daemon's page loads as a module. In a script `export` is a syntax error."""
-    module = files("autoscaler").joinpath("charts", "linked.js").read_text(encoding="utf-8")
-    return _EXPORT.sub("", module)
+def _charts(name: str) -> str:
+    return files("autoscaler").joinpath("charts", name).read_text(encoding="utf-8")
+
+
+def _shared() -> str:
+    """Return the charts without what is a syntax error in a script that is no module."""
+    return "".join(_MODULE.sub("", _charts(name)) for name in SHARED)
 
 
 def _library() -> str:

@@ -68,6 +68,9 @@ async def test_the_page_shows_charts_tables_and_reasons(tmp_path: Path) -> None:
         await tab.until(f"{REASON}.includes('tasks required')")
         assert await tab.value("document.querySelector('[data-field=running]').textContent") != ""
         assert await tab.value("document.querySelector('[data-field=billed]').textContent") != ""
+        tips = await tab.value("[...document.querySelectorAll('.tip:not([hidden])')].map(tip => tip.innerText)")
+        assert len(tips) == 1, "only at the pointer"
+        assert {"needed", "desired", "running"} <= set(tips[0].split("\n"))
 
         assert errors(tab) == []
         assert requested(tab) == [(tmp_path / "report.html").as_uri()]

@@ -4,24 +4,18 @@ const joined = (...lines) => lines.length > 1 ? uPlot.join(lines) : lines[0];
 
 function timeCharts(data, onPoint) {
   let row = null, whole = 0, pointed = null, shown = -1;
-  // A bucket between two empty ones has no line, so it is drawn as a point.
-  const dots = {show: false, size: 3, filter: (made, at) => made.data[at].flatMap((value, i, all) => value != null && all[i - 1] == null && all[i + 1] == null ? [i] : [])};
   const line = (label, stroke, width, more) => ({label, stroke, width, ...more});
   const step = (label, stroke, width, more) => line(label, stroke, width, {isStepped: true, ...more});
 
   function chart(id, table, series, {hooks, ...more} = {}) {
     const figure = document.getElementById(id), place = figure.querySelector('.plot');
-    const init = [made => prepare(made, place, `${figure.querySelector('h3').textContent} over time`)];
+    const init = [made => named(made, `${figure.querySelector('h3').textContent} over time`)];
     return {place, table: () => table, series, height: innerWidth < 640 ? 170 : 200, words: plainly, hooks: {init, ...hooks}, ...more};
   }
-  function prepare(made, place, label) {
-    const canvas = place.querySelector('canvas');
+  function named(made, label) {
+    const canvas = made.root.querySelector('canvas');
     canvas.setAttribute('role', 'img');
     canvas.setAttribute('aria-label', label);
-    place.ontouchstart = place.ontouchmove = event => {
-      const box = made.over.getBoundingClientRect();
-      made.setCursor({left: event.touches[0].clientX - box.left, top: 10}, true, true);
-    };
   }
 
   const linked = linkedCharts({
@@ -30,7 +24,9 @@ function timeCharts(data, onPoint) {
     steps: STEPS,
     around,
     keys: {ArrowLeft: () => leap(-1), ArrowRight: () => leap(1)},
+    when: at => clock(at, linked.shown()[1] - linked.shown()[0], whole),
     onPoint: read,
+    onMark: k => go(row.reasons[0][k]),
     onZoom: isZoomed => { document.getElementById('whole').hidden = !isZoomed; },
   });
 
@@ -59,35 +55,27 @@ function timeCharts(data, onPoint) {
     if (k < 0 || k >= at.length - 1) return values[Math.max(k, 0)];
     return values[k] + (values[k + 1] - values[k]) * (instant - at[k]) / (at[k + 1] - at[k]);
   };
+  function seenAt(at) {
+    const [starts, p50, p95, longest] = row.waits, isIn = at < data.length_s, bucket = isIn ? lastUntil(starts, at) : -1;
+    return {
+      needed: isIn ? value(data.needed, at) : null, arrivals: isIn ? value(data.arrivals, at) : null,
+      desired: value(row.desired, at), running: value(row.running, at),
+      p50: p50[bucket], p95: p95[bucket], longest: longest[bucket],
+      billed: between(row.billed, at), limit: data.limit ? between(data.limit, at) : null, work: between(data.work, at),
+    };
+  }
+  const rows = (words, ...named) => at => {
+    const seen = seenAt(at);
+    return named.map(([style, field, name = field]) => [style, name, words(seen[field])]);
+  };
   function read(at) {
     pointed = at;
     const [min, max] = linked.shown(), has = at != null, reason = has ? lastUntil(row.reasons[0], at + 0.05) : -1;
-    const [starts, p50, p95, longest] = row.waits, bucket = has && at < data.length_s ? lastUntil(starts, at) : -1;
-    onPoint({
-      at, reason, clock: has ? clock(at, max - min, whole) : null,
-      needed: has && at < data.length_s ? value(data.needed, at) : null, arrivals: has && at < data.length_s ? value(data.arrivals, at) : null,
-      desired: has ? value(row.desired, at) : null, running: has ? value(row.running, at) : null,
-      risk: has ? riskAt(at) : null,
-      p50: p50[bucket], p95: p95[bucket], longest: longest[bucket],
-      billed: has ? between(row.billed, at) : null, limit: has && data.limit ? between(data.limit, at) : null, work: has ? between(data.work, at) : null,
-    });
+    onPoint({at, reason, clock: has ? clock(at, max - min, whole) : null, risk: has ? riskAt(at) : null, ...(has ? seenAt(at) : {})});
     if (reason !== shown) { shown = reason; linked.redraw(0); }
   }
 
-  // Marks of the decisions. All are drawn only if they do not overlap.
-  function marks(u) {
-    const [instants] = row.reasons, {min, max} = u.scales.x, from = lastUntil(instants, min - 1e-9) + 1, to = lastUntil(instants, max) + 1;
-    const dot = (k, radius, fill) => {
-      u.ctx.beginPath();
-      u.ctx.arc(u.valToPos(instants[k], 'x', true), u.valToPos(value(row.desired, instants[k] + 0.05) ?? 0, 'y', true), radius * devicePixelRatio, 0, 7);
-      u.ctx.fillStyle = fill;
-      u.ctx.fill();
-    };
-    u.ctx.save();
-    if ((to - from) * 12 < u.over.clientWidth) for (let k = from; k < to; k++) dot(k, 2.5, colour('orange'));
-    if (shown >= from && shown < to) { dot(shown, 6, colour('page')); dot(shown, 4.5, colour('orange')); }
-    u.ctx.restore();
-  }
+  const marks = () => ({at: row.reasons[0], value: k => value(row.desired, row.reasons[0][k] + 0.05) ?? 0, shown});
 
   // The periods in which the policy reported that the latency target is at risk: at least two pixels wide.
   function risks({ctx, bbox: {left, width, top, height}, valToPos}) {
@@ -123,14 +111,14 @@ function timeCharts(data, onPoint) {
     linked.show([
       chart('c-tasks', joined(data.needed, row.desired, row.running), [
         step('needed', 'grey', 1, {fill: 'grey-soft'}), step('desired', 'orange', 1.25), step('running', 'blue', 1.75),
-      ], {height: narrow ? 220 : 270, hooks: {draw: [risks, marks]}}),
+      ], {height: narrow ? 220 : 270, hooks: {draw: [risks]}, marks, rows: rows(plainly, ['area', 'needed'], ['orange', 'desired'], ['blue', 'running'])}),
       chart('c-waits', [ends, last(longest), last(p95), last(p50)], [
-        step('longest', 'violet', 0.75, {points: dots}), step('p95', 'violet', 1.75, {points: dots}), step('p50', 'violet', 0),
-      ], {...waitScale(), words: duration, hooks: {draw: [risks]}, bands: [{series: [2, 3], fill: () => colour('violet-soft')}], target: () => data.latency_s}),
-      chart('c-arrivals', data.arrivals, [step('arrivals', 'grey', 1, {fill: 'grey-soft'})], {height: narrow ? 120 : 140}),
+        step('longest', 'violet', 0.75), step('p95', 'violet', 1.75), step('p50', 'violet', 0),
+      ], {...waitScale(), words: duration, hooks: {draw: [risks]}, bands: [{series: [2, 3], fill: () => colour('violet-soft')}], target: () => data.latency_s, rows: rows(duration, ['violet-thin', 'longest'], ['violet', 'p95'], ['spread', 'p50'])}),
+      chart('c-arrivals', data.arrivals, [step('arrivals', 'grey', 1, {fill: 'grey-soft'})], {height: narrow ? 120 : 140, rows: rows(plainly, ['area', 'arrivals'])}),
       chart('c-cost', data.limit ? joined(data.work, row.billed, data.limit) : joined(data.work, row.billed), [
         line('work', 'grey', 1.25), line('billed', 'blue', 1.75), ...(data.limit ? [line('clairvoyant', 'green', 1.25)] : []),
-      ]),
+      ], {rows: rows(plainly, ['blue', 'billed'], ...(data.limit ? [['green', 'limit', 'clairvoyant']] : []), ['grey', 'work', 'the work alone'])}),
     ]);
   }
   return {draw, leap, whole: () => linked.zoom(null)};

@@ -1,5 +1,4 @@
 // Formats instants, which are seconds since the start, as days and clock times.
-const MINUTE = 60, HOUR = 3600, DAY = 86400;
 const pad = number => String(number).padStart(2, '0');
 
 // The time includes the day in a long run, and the second if the visible range is short.
@@ -18,23 +17,4 @@ function timeLabel(at, step, whole) {
   if (step >= DAY) return day;
   if (whole > DAY * 1.5 && at % DAY === 0) return day;
   return clock(at % (whole > DAY * 1.5 ? DAY : Infinity), step < MINUTE ? 0 : Infinity, 0);
-}
-
-function duration(seconds) {
-  if (seconds == null) return '–';
-  if (seconds >= 2 * HOUR) return `${+(seconds / HOUR).toPrecision(3)} h`;
-  if (seconds >= 10 * MINUTE) return `${+(seconds / MINUTE).toPrecision(3)} min`;
-  return `${seconds >= 10 ? Math.round(seconds) : +seconds.toPrecision(2)} s`;
-}
-
-const plainly = value => value == null ? '–' : value.toLocaleString('en', {maximumSignificantDigits: value >= 1000 ? 6 : 3});
-
-// The index of the last instant that is not after `at`; -1 before the first.
-function lastUntil(instants, at) {
-  let low = 0, high = instants.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (instants[middle] <= at) low = middle + 1; else high = middle;
-  }
-  return low - 1;
 }

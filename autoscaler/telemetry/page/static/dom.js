@@ -9,7 +9,7 @@ export function el(tag, properties = {}, ...children) {
     else if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
     else node.setAttribute(name, value === true ? '' : value);
   }
-  node.append(...children.filter(child => child != null && child !== ''));
+  node.append(...children.filter(child => child != null && child !== '' && child !== false));
   return node;
 }
 

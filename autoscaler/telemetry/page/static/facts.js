@@ -1,8 +1,14 @@
-// The data of a service except its decisions: latency target, queues, estimates, settings.
+// The data of a service except its decisions: latency target, queues, cost, estimates, settings.
 import {$, attribute, el, fill, put} from './dom.js';
-import {SLO, count, dollars, duration, exact, modeOf, pauseOf, plainly, several, shadowOf} from './words.js';
+import {command, link, quoted, toRunbook} from './links.js';
+import {SLO, count, dollars, duration, exact, minute, modeOf, pauseOf, plainly, several, shadowOf} from './words.js';
 
-export function showHead({row, ecs_service: service, in_time: inTime}) {
+const RUNBOOK = {missed: 'autoscalerslomissed', at_risk: 'autoscalersloatrisk', unknown: 'autoscalermissingsignal'};
+
+const sentence = text => text ? `${text[0].toUpperCase()}${text.slice(1)}.` : null;
+
+// `advice`: the cause that comes first, and its remedy.
+export function showHead({row, ecs_service: service, assumption, trouble}, advice) {
   const tags = [pauseOf(row.paused), modeOf(row.mode), row.schedule && `schedule ${row.schedule}`].filter(Boolean);
   fill($('facts'),
     el('li', {}, el('b', {}, `${row.cluster}/${service}`)),
@@ -12,20 +18,42 @@ export function showHead({row, ecs_service: service, in_time: inTime}) {
     ...tags.map(tag => el('li', {}, el('span', {class: 'tag strong'}, tag))));
   const {sign, headline} = SLO[row.slo];
   attribute($('slo'), 'class', `slo ${row.slo}`);
-  fill($('slo'), el('span', {class: `mark ${row.slo}`}, el('i', {'aria-hidden': 'true'}, sign), headline), `: ${row.reason}`, inTimeText(inTime));
-  showShadow(row.activate);
+  put($('assumption'), assumption ?? '');
+  const page = RUNBOOK[row.slo] && toRunbook(RUNBOOK[row.slo]), {cause = '', remedy = ''} = advice ?? {};
+  // the reason can be the advice, or contain it: what to do is shown once, on its own line
+  const reason = remedy ? row.reason.replace(`; ${remedy}`, '') : row.reason, isKnown = !cause || reason.includes(cause) || (trouble && cause.includes(trouble.text));
+  fill($('slo-now'), el('span', {class: `mark ${row.slo}`}, el('i', {'aria-hidden': 'true'}, sign), headline), `: ${reason}`);
+  fill($('advice'), isKnown ? null : el('b', {}, sentence(cause)), isKnown ? null : ' ', sentence(remedy), remedy && page && ' ', page);
+  $('shadow').hidden = row.activate == null;
+  put($('shadow'), row.activate == null ? '' : `${shadowOf(row.activate)} Read docs/shadow.md first.`);
 }
 
-function showShadow(activate) {
-  $('shadow').hidden = activate == null;
-  put($('shadow'), activate == null ? '' : `${shadowOf(activate)} Read docs/shadow.md first.`);
+// `when`: the time that the numbers are of, such as "the last hour".
+export function showInTime(all, range_s, when) {
+  const found = all?.find(one => one.over_s === range_s);
+  put($('in-time'), found && found.received >= 1 ? inTimeText(found, when) : '');
+}
+function inTimeText({received, late}, when) {
+  const share = 100 * (1 - Math.min(1, late / received)), digits = share > 99 && share < 100 ? 2 : 1;
+  const shown = late < 0.5 ? 'All' : `${(Math.floor(share * 10 ** digits) / 10 ** digits).toFixed(digits)} %`;
+  const several = Math.round(received);
+  return `${shown} of about ${count(several)} ${several === 1 ? 'message' : 'messages'} in time, ${when.startsWith('since') ? '' : 'in '}${when} (estimated).`;
 }
 
-function inTimeText(inTime) {
-  if (!inTime || inTime.received < 1) return null;
-  const share = 100 * (1 - Math.min(1, inTime.late / inTime.received)), digits = share > 99 && share < 100 ? 2 : 1;
-  const shown = inTime.late < 0.5 ? 'all' : `${(Math.floor(share * 10 ** digits) / 10 ** digits).toFixed(digits)} %`;
-  return el('span', {class: 'sub'}, `In the last six hours: ${shown} of about ${count(Math.round(inTime.received))} messages in time (estimated).`);
+// What ECS itself says about tasks that do not start.
+export function showTrouble(trouble) {
+  $('trouble').hidden = trouble == null;
+  if (!trouble) return;
+  fill($('trouble'), el('b', {}, `${several(trouble.missing, 'task')} ${trouble.missing === 1 ? 'does' : 'do'} not start. `),
+    'ECS reports: ', el('q', {}, trouble.text), ` (${duration(trouble.age_s)} ago). `, toRunbook('autoscalerstalledstart'));
+}
+
+// Links to the console are null outside the known partitions.
+export function showLinks(console) {
+  const queues = Object.entries(console?.queues ?? {}), [, only] = queues.length === 1 ? queues[0] : [];
+  const links = console ? [link('Service in ECS', console.service), link('Log', console.log), link('Queue', only?.queue), link('Metrics of the queue', only?.metrics)].filter(Boolean) : [];
+  $('console').hidden = !links.length;
+  fill($('console'), el('span', {}, 'AWS console:'), ...links);
 }
 
 export function showTiles({row, cost}) {
@@ -46,19 +74,53 @@ function costTile({today_dollars: spent, today_task_hours: hours, today_idle_rat
   return ['Cost today', dollars(spent), spent == null ? `${parts}; no price` : parts, title];
 }
 
-export function showQueues(queues) {
-  $('queues').hidden = !queues.length;
-  fill($('queues').querySelector('tbody'), ...queues.map(queue => el('tr', {}, el('th', {scope: 'row'}, queue.name, queue.gap && el('span', {class: 'sub gap'}, queue.gap)),
-    number(count(queue.visible)), number(count(queue.in_flight)), number(count(queue.delayed)), number(duration(queue.oldest_s)), number(duration(queue.latency_s)))));
+// The same hours with another way to scale. The bars compare task-hours, which are known without a price.
+export function showCost({cost: {compared, basis, since}}) {
+  $('cost').hidden = !compared.length;
+  if (!compared.length) return;
+  const most = Math.max(...compared.map(one => one.task_hours), 1e-9), isPriced = compared[0].dollars != null;
+  put($('cost-since'), `since ${minute(since)}`);
+  attribute($('cost-since'), 'title', exact(since));
+  $('cost').querySelector('th:last-child').hidden = !isPriced;
+  const names = {this: 'This service', fixed: `Fixed fleet of ${several(compared.find(one => one.name === 'fixed').tasks, 'task')}`, keda: 'KEDA’s rule'};
+  fill($('cost').querySelector('tbody'), ...compared.map(one => {
+    const bar = el('span', {class: `bar-of ${one.name}`, 'aria-hidden': 'true'});
+    bar.style.setProperty('--part', one.task_hours / most);
+    return el('tr', {}, el('th', {scope: 'row'}, names[one.name]), el('td', {class: 'bar-cell'}, bar),
+      number('task-hours', plainly(one.task_hours)), isPriced && number('cost', dollars(one.dollars)));
+  }));
+  put($('cost-basis'), isPriced ? `Price: ${basis}.` : `No dollars: ${basis ?? 'the price is not known yet'}.`);
 }
-const number = text => el('td', {class: 'number'}, text);
+
+export function showCommands(key, paused) {
+  const name = quoted(key), texts = [`autoscaler explain ${name}`, `autoscaler ${paused == null ? 'pause' : 'resume'} ${name}`];
+  if ($('commands').dataset.shown === texts.join()) return;
+  $('commands').dataset.shown = texts.join();
+  fill($('commands'), ...texts.map(command));
+}
+
+export function showQueues(queues, console) {
+  $('queues').hidden = !queues.length;
+  fill($('queues').querySelector('tbody'), ...queues.map(queue => {
+    const {queue: address, metrics} = console?.queues[queue.name] ?? {};
+    return el('tr', {}, el('th', {scope: 'row'}, link(queue.name, address) ?? queue.name, metrics && ' ', link('metrics', metrics, {class: 'small', 'aria-label': `CloudWatch metrics of ${queue.name}`}),
+      queue.gap && el('span', {class: 'sub gap'}, queue.gap)),
+    number('visible', count(queue.visible)), number('in flight', count(queue.in_flight)), number('delayed', count(queue.delayed)),
+    number('oldest message', duration(queue.oldest_s)), number('latency target', duration(queue.latency_s)));
+  }));
+}
+const cell = (name, ...content) => el('td', {'data-name': name}, ...content);
+const number = (name, text) => el('td', {'data-name': name, class: 'number'}, text);
 
 export function showEstimates(estimates) {
   $('estimates').hidden = !estimates.length;
-  fill($('estimates').querySelector('tbody'), ...estimates.map(one => el('tr', {}, el('th', {scope: 'row'}, one.name),
-    number(`${plainly(one.value)} ${one.unit}`.trim()), el('td', {}, ...confidence(one)), el('td', {}, one.fixed ? 'configured, not learned' : one.age_s == null ? 'none yet' : `${duration(one.age_s)} ago`))));
+  fill($('estimates').querySelector('tbody'), ...estimates.map(one => el('tr', {}, el('th', {scope: 'row'}, one.name, one.note && el('span', {class: 'sub'}, one.note)),
+    number('value', `${plainly(one.value)} ${one.unit}`.trim()), cell('confidence', ...confidence(one)),
+    cell('newest observation', one.fixed ? 'configured, not learned' : one.age_s == null ? 'none yet' : one.age_s < 2 ? 'now' : `${duration(one.age_s)} ago`))));
 }
+// Before the first observation the value is assumed or configured: it is not shown as if it were learned.
 function confidence(one) {
+  if (one.source) return [el('span', {class: 'tag'}, one.source.startsWith('the setting') ? `from ${one.source}` : one.source)];
   const meter = el('span', {class: `meter ${one.learned ? 'learned' : ''}`, 'aria-hidden': 'true'});
   meter.style.setProperty('--part', one.confidence);
   return [meter, one.fixed ? 'configured' : `${Math.round(one.confidence * 100)} %${one.learned ? '' : ', still learning'}`];
@@ -66,7 +128,8 @@ function confidence(one) {
 
 export function showSettings(settings, defaults) {
   $('settings').querySelector('h2').hidden = false;
-  const rows = settings.map(one => el('tr', {}, el('th', {scope: 'row'}, one.name), el('td', {class: 'value'}, one.value), el('td', {class: 'origin'}, one.origin)));
+  const value = text => el('td', {class: 'value', 'data-name': 'value'}, text);
+  const rows = settings.map(one => el('tr', {}, el('th', {scope: 'row'}, one.name), value(one.value), el('td', {class: 'origin', 'data-name': 'from'}, one.origin)));
   fill($('settings').querySelector('tbody'), ...(rows.length ? rows : [el('tr', {}, el('td', {colspan: 3}, 'The sources of the settings are unknown.'))]));
-  fill($('defaults').querySelector('tbody'), ...defaults.map(one => el('tr', {}, el('th', {scope: 'row'}, one.name), el('td', {class: 'value'}, one.value))));
+  fill($('defaults').querySelector('tbody'), ...defaults.map(one => el('tr', {}, el('th', {scope: 'row'}, one.name), value(one.value))));
 }

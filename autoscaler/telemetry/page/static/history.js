@@ -1,50 +1,81 @@
-// The last hours as columns of numbers. New points are added.
-const HISTORY_S = 6 * 3600;
-export const NAMES = ['waiting', 'in_flight', 'desired', 'running', 'demand', 'oldest_s'];
+// The last hours as columns of numbers: all points, and those to draw, which are merged in equal steps.
+import {lastUntil} from './figures.js';
+
+const HISTORY_S = 24 * 3600;
+const MERGED = {waiting: Math.max, in_flight: Math.max, desired: newest, running: newest, demand: Math.max, oldest_s: Math.max};
+export const NAMES = Object.keys(MERGED);
+function newest(before, after) { return after; }
 
 export class Hours {
   constructor(history) {
-    this.step = history.step_s;
-    this.at = history.at;
-    this.lines = Object.fromEntries(NAMES.map(name => [name, history[name]]));
+    this.step = 0;
+    this.replace(history);
   }
 
-  add(point) {
-    if (!point) return;
-    const last = this.at.length - 1;
-    if (last >= 0 && point.at < this.at[last]) return;
-    const to = last >= 0 && this.at[last] === point.at ? last : last + 1;
-    this.at[to] = point.at;
-    for (const name of NAMES) this.lines[name][to] = point[name];
-    while (this.at.length && this.at[0] <= point.at - HISTORY_S) {
-      this.at.shift();
-      for (const name of NAMES) this.lines[name].shift();
-    }
+  replace(history) {
+    this.firstAt = history.first_at;
+    this.all = {at: history.at, lines: Object.fromEntries(NAMES.map(name => [name, history[name]]))};
+    this.draw();
   }
 
-  // A long time without points becomes a gap, not a line.
-  table(...names) {
-    const rows = [[], ...names.map(() => [])], far = this.far();
-    this.at.forEach((at, k) => {
-      if (k && at - this.at[k - 1] > far) [this.at[k - 1] + this.step, ...names.map(() => null)].forEach((one, column) => rows[column].push(one));
-      [at, ...names.map(name => this.lines[name][k])].forEach((one, column) => rows[column].push(one));
+  // Points that are not newer than the last one replace it: several polls can be one point.
+  add(points) {
+    const {at: times, lines} = this.all;
+    points?.at.forEach((at, k) => {
+      const last = times.length - 1, to = last >= 0 && times[last] >= at ? last : last + 1;
+      times[to] ??= at;
+      for (const name of NAMES) lines[name][to] = points[name][k];
     });
-    return rows;
+    const old = lastUntil(times, this.lastAt - HISTORY_S) + 1;
+    for (const line of [times, ...Object.values(lines)]) line.splice(0, old);
+    this.draw();
   }
 
-  // Three times the median distance, at least five minutes: idle services are polled less often.
-  far() {
-    const apart = this.at.slice(1).map((at, k) => at - this.at[k]).sort((a, b) => a - b);
-    return Math.max(300, 3 * (apart[apart.length >> 1] ?? 0));
+  get lastAt() {
+    return this.all.at[this.all.at.length - 1];
+  }
+  get size() {
+    return this.all.at.length;
   }
 
-  // The index of the last point at or before `at`.
-  until(at) {
-    let low = 0, high = this.at.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.at[middle] <= at) low = middle + 1; else high = middle;
+  // Merges the points in steps of seconds (0: not), with the highest values and the newest task counts, as the daemon does for older ones.
+  // A line of polls next to a line of minutes would seem to be a change of the service.
+  merge(step) {
+    if (step === this.step) return false;
+    this.step = step;
+    this.draw();
+    return true;
+  }
+  draw() {
+    const {step, all} = this;
+    this.at = step ? [] : all.at;
+    this.lines = step ? Object.fromEntries(NAMES.map(name => [name, []])) : all.lines;
+    let gap = null;
+    for (let k = 0; step && k < all.at.length; k++) {
+      const row = NAMES.map(name => all.lines[name][k]), slot = Math.floor(all.at[k] / step) * step;
+      if (row.every(value => value == null)) { gap ??= all.at[k]; continue; }
+      if (gap != null && all.at[k] - gap >= step) this.put(Math.max(gap, this.at[this.at.length - 1] + 1 || gap), NAMES.map(() => null));
+      gap = null;
+      this.put(slot, row);
     }
-    return low - 1;
+    if (gap != null && this.lastAt - gap >= step) this.put(gap, NAMES.map(() => null));
+  }
+  put(at, row) {
+    const last = this.at.length - 1, isSame = last >= 0 && this.at[last] >= at, to = isSame ? last : last + 1;
+    this.at[to] ??= at;
+    NAMES.forEach((name, k) => {
+      const line = this.lines[name], before = isSame ? line[to] : null;
+      line[to] = before == null ? row[k] : row[k] == null ? before : MERGED[name](before, row[k]);
+    });
+  }
+
+  // A gap is a row without values.
+  table(...names) {
+    return [this.at, ...names.map(name => this.lines[name])];
+  }
+
+  // The index of the last point at or before `at`, not before the first.
+  until(at) {
+    return Math.max(0, lastUntil(this.at, at));
   }
 }

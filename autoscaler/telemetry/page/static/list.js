@@ -1,38 +1,67 @@
-// All services: the headline, the filter, and the table, kept up to date.
+// All services: the headline, the filters, and the table, kept up to date.
 import {$, attribute, el, fill, put} from './dom.js';
+import {KINDS, grouped, isChosen, pickers, tallied} from './groups.js';
 import {listen} from './live.js';
 import {COLUMNS, sorted} from './order.js';
+import {isPeeking, refreshPeek, watchPeeks} from './peek.js';
 import {rowOf} from './row.js';
-import {SLO, count, dollars, keepAgo, setNow, several} from './words.js';
+import {SLO, count, dollars, keepAgo, now, setNow, several, sinceWhen} from './words.js';
 
-const lines = new Map(), body = $('services').tBodies[0], heads = [...$('services').tHead.rows[0].cells];
-const initial = new URLSearchParams(location.search);
+const HOUR = 3600;
+const lines = new Map(), byNode = new WeakMap(), table = $('services'), body = table.tBodies[0], heads = [...table.tHead.rows[0].cells];
+const initial = new URLSearchParams(location.search), given = name => initial.get(name) ?? '';
 const view = {
-  show: initial.get('show') in SLO ? initial.get('show') : 'all',
-  find: initial.get('find') ?? '',
-  sort: initial.get('sort') in COLUMNS ? initial.get('sort') : 'slo',
-  direction: initial.get('direction') === 'descending' ? 'descending' : initial.get('direction') === 'ascending' ? 'ascending' : null,
+  show: given('show') in SLO ? given('show') : 'all',
+  cluster: given('cluster'), region: given('region'), mode: given('mode'),
+  group: given('group') in KINDS ? given('group') : '',
+  find: given('find'),
+  sort: given('sort') in COLUMNS ? given('sort') : 'slo',
+  direction: ['ascending', 'descending'].includes(given('direction')) ? given('direction') : null,
 };
 view.direction ??= COLUMNS[view.sort].first;
+const NOTHING = {show: 'all', cluster: '', region: '', mode: '', find: ''};
+const rowsOf = () => [...lines.values()].map(line => line.row);
 
+// `rows`: a mark for measurements, after the first paint of the rows.
 function onNews(news) {
   setNow(news.now);
   for (const row of news.rows) {
-    if (!lines.has(row.key)) lines.set(row.key, rowOf(row.key));
+    if (!lines.has(row.key)) add(row.key);
     lines.get(row.key).show(row);
   }
   const listed = news.keys && new Set(news.keys);
   for (const key of listed ? [...lines.keys()] : []) if (!listed.has(key)) lines.delete(key);
-  $('notice').hidden = news.remembers;
-  put($('notice'), news.remembers ? '' : `With more than ${count(news.most)} services, history and earlier decisions are not stored here. Use your metrics system.`);
+  describe(news);
   summarize();
   arrange(false);
+  refreshPeek();
+  if (!document.documentElement.dataset.drawn) requestAnimationFrame(() => setTimeout(() => performance.mark('rows')));
   document.documentElement.dataset.drawn = 'yes';
 }
+function add(key) {
+  const line = rowOf(key);
+  lines.set(key, line);
+  byNode.set(line.node, line);
+}
+
+// What the columns contain: a place if there are several, dollars if a price is known, and from when on.
+function describe({remembers, most}) {
+  const rows = rowsOf(), limit = `With more than ${count(most)} services, history`;
+  $('notice').hidden = remembers;
+  put($('notice'), remembers ? '' : `${limit} and earlier decisions are not stored here. Use your metrics system.`);
+  for (const name of ['cluster', 'region']) table.dataset[`${name}s`] = new Set(rows.map(row => row[name])).size > 1 ? 'several' : 'one';
+  table.dataset.cost = rows.some(row => row.cost != null) ? 'yes' : 'no';
+  table.dataset.history = remembers ? 'yes' : 'no';
+  const first = rows.reduce((least, {trend}) => trend ? Math.min(least, trend.first) : least, Infinity);
+  for (const [column, lasts_s, words] of [['hour', HOUR, '1 h'], ['hours', 6 * HOUR, '6 h']]) {
+    const from = first > now() - lasts_s && first < Infinity ? `${sinceWhen(first)}, when the daemon started` : `in the last ${words}`;
+    head(column).title = remembers ? `Share of the messages that were received within the latency target, ${from}` : `${limit} is not stored`;
+  }
+}
+const head = column => heads.find(one => one.dataset.column === column);
 
 function summarize() {
-  const tally = Object.fromEntries(Object.keys(SLO).map(one => [one, 0])), all = lines.size;
-  for (const {row} of lines.values()) tally[row.slo] += 1;
+  const all = lines.size, tally = tallied(lines.values());
   const targets = all - tally.none, {missed, at_risk: risk, unknown} = tally;
   const found = causes(), unread = found.reduce((sum, one) => sum + one.services, 0), outage = unread > missed ? found : [];
   const headline = all === 0 ? 'No services'
@@ -40,15 +69,17 @@ function summarize() {
     : missed ? `${count(missed)} of ${several(targets, 'service')} ${missed === 1 ? 'misses its' : 'miss their'} latency target`
     : unknown + risk ? 'No latency target is known to be missed' : 'Every latency target is met';
   put($('headline'), headline);
-  const costs = [...lines.values()].map(line => line.row.cost).filter(cost => cost != null), sum = costs.reduce((one, other) => one + other, 0);
-  const spent = costs.length ? ` Tasks today: ${dollars(sum)}${costs.length < all ? ` for ${count(costs.length)} of ${several(all, 'service')}` : ''}.` : '';
-  const parts = [missed && `${count(missed)} missed`, risk && `${count(risk)} at risk`, unknown && `${count(unknown)} unknown`, tally.met && `${count(tally.met)} met`, tally.none && `${count(tally.none)} without a queue`];
-  put($('lead'), all ? `Latency target: the maximum time that a message waits before a task receives it. ${parts.filter(Boolean).join(', ')}.${spent}` : 'No service is configured or discovered yet.');
+  put($('lead'), all ? `Latency target: the maximum time that a message waits before a task receives it.${spent()}` : 'No service is configured or discovered yet.');
   document.title = outage.length ? `? ${unread} unread · autoscaler` : missed ? `✕ ${missed} missed · autoscaler` : 'autoscaler';
   $('causes').hidden = outage.length < 2;
   fill($('causes'), ...outage.slice(0, MOST_CAUSES).map(one => el('li', {}, `${several(one.services, 'service')}: ${one.cause}`)),
     outage.length > MOST_CAUSES ? el('li', {}, several(outage.length - MOST_CAUSES, 'other cause')) : null);
   chips({all, ...tally});
+  offer(view, rowsOf());
+}
+function spent() {
+  const costs = rowsOf().map(row => row.cost).filter(cost => cost != null), sum = costs.reduce((one, other) => one + other, 0);
+  return costs.length ? ` Tasks today: ${dollars(sum)}${costs.length < lines.size ? ` for ${count(costs.length)} of ${several(lines.size, 'service')}` : ''}.` : '';
 }
 
 const MOST_CAUSES = 8;
@@ -79,15 +110,24 @@ function chip(name) {
 }
 
 // Rows do not move while the pointer or the keyboard focus is in the table, except on a click or a key.
-const held = () => matchMedia('(hover: hover)').matches && body.matches(':hover') || body.contains(document.activeElement);
-function arrange(now) {
+const held = () => matchMedia('(hover: hover)').matches && body.matches(':hover') || body.contains(document.activeElement) || isPeeking();
+let placed = 0;
+function arrange(moves) {
   const text = view.find.trim().toLowerCase();
-  const chosen = [...lines.values()].filter(line => (view.show === 'all' || line.row.slo === view.show) && (!text || line.matches(text)));
-  if (now || !held() || chosen.length !== body.rows.length) place(sorted(chosen, view.sort, view.direction).map(line => line.node));
+  const chosen = [...lines.values()].filter(line => isChosen(view, line.row) && (!text || line.matches(text)));
+  const groups = view.group ? grouped(chosen, view.group, () => arrange(true)) : null;
+  if (moves || !held() || chosen.length !== placed) {
+    const inOrder = members => sorted(members, view.sort, view.direction).map(line => line.node);
+    place(groups ? groups.flatMap(({head, members}) => [head.node, ...head.isOpen ? inOrder(members) : []]) : inOrder(chosen));
+    placed = chosen.length;
+  }
   const all = lines.size, few = chosen.length < all;
   put($('shown'), all === 0 ? '' : few ? `${count(chosen.length)} of ${several(all, 'service')} shown` : '');
-  for (const head of heads) attribute(head, 'aria-sort', head.dataset.column === view.sort ? view.direction : null);
+  $('clear').hidden = !few;
+  $('tools').hidden = all < 2 && !few;
+  for (const one of heads) attribute(one, 'aria-sort', one.dataset.column === view.sort ? view.direction : null);
   $('sort').value = view.sort;
+  table.dataset.group = view.group;
 }
 function place(nodes) {
   const rows = body.rows;
@@ -101,7 +141,7 @@ function choose(change) {
   Object.assign(view, change);
   const query = new URLSearchParams();
   if (view.show !== 'all') query.set('show', view.show);
-  if (view.find) query.set('find', view.find);
+  for (const name of ['cluster', 'region', 'mode', 'group', 'find']) if (view[name]) query.set(name, view[name]);
   if (view.sort !== 'slo' || view.direction !== COLUMNS.slo.first) query.set('sort', view.sort);
   if (view.direction !== COLUMNS[view.sort].first) query.set('direction', view.direction);
   history.replaceState(null, '', query.size ? `?${query}` : location.pathname);
@@ -113,12 +153,17 @@ function sortBy(column) {
   choose({sort: column, direction: column === view.sort ? turned : first});
 }
 
-for (const head of heads) head.querySelector('button').onclick = () => sortBy(head.dataset.column);
+const offer = pickers(choose);
+for (const one of heads) one.querySelector('button').onclick = () => sortBy(one.dataset.column);
 for (const [name, {label}] of Object.entries(COLUMNS)) $('sort').append(el('option', {value: name}, label));
 $('sort').onchange = () => choose({sort: $('sort').value, direction: COLUMNS[$('sort').value].first});
 $('find').value = view.find;
 $('find').oninput = () => choose({find: $('find').value});
 $('tools').onsubmit = event => event.preventDefault();
+$('clear').onclick = () => {
+  $('find').value = '';
+  choose(NOTHING);
+};
 addEventListener('keydown', event => {
   if (event.key === '/' && !event.ctrlKey && !event.metaKey && !event.target.matches('input, select')) {
     event.preventDefault();
@@ -128,5 +173,8 @@ addEventListener('keydown', event => {
     choose({find: ''});
   }
 });
+// The head of the table stays below the tools, which can have two lines.
+new ResizeObserver(() => table.style.setProperty('--tools', `${$('tools').offsetHeight}px`)).observe($('tools'));
+watchPeeks(body, node => byNode.get(node));
 keepAgo();
 listen(() => '/api/v1/events', onNews);

@@ -1,4 +1,6 @@
 // Numbers, times and states as text. Times use the clock of the daemon: the browser's clock may be wrong.
+export {duration, plainly} from './figures.js';
+
 const MINUTE = 60, HOUR = 3600, DAY = 86400;
 
 let reported = Date.now() / 1000, receivedAt = performance.now();
@@ -16,21 +18,20 @@ export const SLO = {
   none: {sign: '–', word: 'none', headline: 'No latency target', rank: 4},
 };
 
-export const count = number => number == null ? '–' : number.toLocaleString('en');
+// A formatter is created once: `toLocaleString` creates one per call.
+const NUMBER = new Intl.NumberFormat('en'), CENTS = new Intl.NumberFormat('en', {minimumFractionDigits: 2, maximumFractionDigits: 2});
+const WHOLE = new Intl.NumberFormat('en', {maximumFractionDigits: 0});
+
+export const count = number => number == null ? '–' : NUMBER.format(number);
 export const several = (number, one, more = `${one}s`) => `${count(number)} ${number === 1 ? one : more}`;
 
-export const dollars = amount => amount == null ? '–'
-  : `$${amount.toLocaleString('en', amount < 100 ? {minimumFractionDigits: 2, maximumFractionDigits: 2} : {maximumFractionDigits: 0})}`;
+export const dollars = amount => amount == null ? '–' : `$${(amount < 100 ? CENTS : WHOLE).format(amount)}`;
 
-export const plainly = value =>
-  value == null ? '–' : value.toLocaleString('en', {maximumSignificantDigits: Math.abs(value) >= 1000 ? 6 : 3});
-
-export function duration(seconds) {
-  if (seconds == null) return '–';
-  if (seconds >= 2 * DAY) return `${plainly(seconds / DAY)} d`;
-  if (seconds >= 2 * HOUR) return `${plainly(seconds / HOUR)} h`;
-  if (seconds >= 10 * MINUTE) return `${plainly(seconds / MINUTE)} min`;
-  return `${seconds >= 10 ? Math.round(seconds) : +seconds.toPrecision(2)} s`;
+// The share of [received, late] messages that were in time. Null: none was received.
+export const shareOf = found => found?.[0] ? 1 - found[1] / found[0] : null;
+export function percent(found) {
+  const share = shareOf(found);
+  return share == null ? '–' : found[1] ? `${(Math.floor(share * 1000) / 10).toFixed(1)} %` : '100 %';
 }
 
 export function ago(wall) {
@@ -46,8 +47,14 @@ export function unchanged(wall) {
   return since === 'just now' ? 'updated just now' : `unchanged for ${since.replace(' ago', '')}`;
 }
 
+// A sentence without the name of its service, for places that show the name.
+export const withoutName = (text, key) => text.startsWith(`${key}: `) ? text.slice(key.length + 2) : text;
+
 export const exact = wall => new Date(wall * 1000).toISOString().replace('T', ' ').replace(/\.\d+Z$/, ' UTC');
 export const clock = wall => new Date(wall * 1000).toLocaleTimeString('en-GB');
+export const minute = wall => clock(wall).slice(0, 5);
+const dateOf = wall => new Date(wall * 1000).toDateString();
+export const sinceWhen = wall => `since ${minute(wall)}${dateOf(wall) === dateOf(now()) ? '' : ' yesterday'}`;
 
 // Updates every `time` element with a wall time, every few seconds: how long ago it was, or how long nothing has changed.
 export function keepAgo() {
