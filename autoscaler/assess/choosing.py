@@ -29,7 +29,7 @@ _OTHER_VARIABLE = re.compile(
 _NOT_A_NAME = re.compile(r"(?:true|false|yes|no|on|off|none|null|sqs|default|\d+)$", re.IGNORECASE | re.ASCII)
 
 
-class Evidence(NamedTuple):
+class QueueEvidence(NamedTuple):
     """A queue that a service names, and where: `variable ORDERS_QUEUE_URL`. `rank`: lower is stronger evidence."""
 
     queue: QueueRef
@@ -77,7 +77,7 @@ def _once(queues: Iterable[QueueRef]) -> tuple[QueueRef, ...]:
     return tuple(found.values())
 
 
-def _in(environment: Iterable[tuple[str, str]]) -> Iterator[Evidence]:
+def _in(environment: Iterable[tuple[str, str]]) -> Iterator[QueueEvidence]:
     for name, value in environment:
         text = value.strip()
         addressed = text.startswith("arn:") or "://" in text
@@ -87,7 +87,7 @@ def _in(environment: Iterable[tuple[str, str]]) -> Iterator[Evidence]:
         if addressed and found.region is None and not _QUEUE_VARIABLE.search(name):
             continue  # a URL of something else
         is_output = bool(_OUTPUT.search(name) or _OUTPUT.search(found.name))
-        yield Evidence(found, f"variable {name}", 2 * is_output + (not addressed))
+        yield QueueEvidence(found, f"variable {name}", 2 * is_output + (not addressed))
 
 
 def _may_name_a_queue(variable: str, text: str) -> bool:

@@ -22,7 +22,7 @@ from autoscaler.assess.recorded import DAY_S, HOUR_S, TASKS_S, ServicePast
 from autoscaler.core.figures import number, seconds, several
 from autoscaler.pricing import dollars
 from autoscaler.sim.model import MINUTE_S, Floats
-from autoscaler.sim.report.head import Head, asset
+from autoscaler.sim.report.head import ReportHead, asset
 
 
 def page(found: Assessment, command: str) -> str:
@@ -30,7 +30,7 @@ def page(found: Assessment, command: str) -> str:
     style = asset("autoscaler.sim.report", "page.css") + asset("autoscaler.assess", "assess.css")
     title = f"{found.read.cluster}: cost and lateness of its services"
     filled = Template(asset("autoscaler.assess", "assess.html")).substitute(
-        head=Head(title, headline(found), _facts(found), "services", "assess").html(style),
+        head=ReportHead(title, headline(found), _facts(found), "services", "assess").html(style),
         rows="".join(map(_row, found.services)),
         total=_total(found),
         services="".join(_section(at, one, found) for at, one in enumerate(found.services)),

@@ -7,7 +7,6 @@ and each word also with an ending (`address` matches `addresses`).
 from __future__ import annotations
 
 import re
-from functools import cache
 
 from autoscaler.diagnosis.table import UNKNOWN, Failure, failures
 
@@ -26,12 +25,14 @@ def classify(text: str) -> Failure:
 
 
 def _describes(row: Failure, plain: str) -> bool:
-    if row.unless and _any_of(row.unless).search(plain):
+    if any(_has(plain, word) for word in row.unless):
         return False
-    return all(_any_of(group).search(plain) for group in row.words)
+    return all(any(_has(plain, word) for word in group) for group in row.words)
 
 
-@cache
-def _any_of(words: tuple[str, ...]) -> re.Pattern[str]:
-    """Return the pattern of these words, each at the beginning of a word of the text."""
-    return re.compile("|".join(rf"(?<![a-z0-9]){re.escape(word)}" for word in words))
+def _has(plain: str, word: str) -> bool:
+    """Whether the text has the word, at the beginning of a word."""
+    at = plain.find(word)
+    while at > 0 and plain[at - 1].isalnum():
+        at = plain.find(word, at + 1)
+    return at >= 0

@@ -15,7 +15,7 @@ from string import Template
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class ReportHead:
     """`facts`: HTML, one item each. `table`: the id of the table that the first link leads to. `command`: the command
     that writes the page.
     """

@@ -30,7 +30,7 @@ from autoscaler.sim.report.comparison import (
     span,
     verdict,
 )
-from autoscaler.sim.report.head import Head, asset
+from autoscaler.sim.report.head import ReportHead, asset
 from autoscaler.sim.report.pictures import dumped, pictures
 
 SCRIPTS = ("time.js", "scatter.js", "charts.js", "page.js")
@@ -48,7 +48,7 @@ def page(study: Study) -> str:
     comparison = compare(study.runs, columns)
     style = _vendored("uPlot.min.css") + _charts("charts.css") + _asset("page.css")
     name = study.workload.name
-    head = Head(f"{name}: cost against lateness", name, _facts(study), "scores", "simulate")
+    head = ReportHead(f"{name}: cost against lateness", name, _facts(study), "scores", "simulate")
     library, own = _library(), "(() => {\n'use strict';\n" + _shared() + "".join(map(_asset, SCRIPTS)) + "})();"
     filled = Template(_asset("page.html")).substitute(
         head=head.html(style, [library, own]),
