@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import TypeAlias
 
 from autoscaler.aws.answers import ResponsePart
@@ -17,6 +18,7 @@ from autoscaler.aws.faults import clean, missing
 from autoscaler.aws.names import service_subject, short_name, together
 from autoscaler.aws.tasks import TaskDefinitions, protected_tasks, providers_in
 from autoscaler.core.model import Deployment, Fleet, Instant, Missing, Revision, StopTimeout, Trouble
+from autoscaler.diagnosis import FailureClass, classify
 from autoscaler.errors import AutoscalerError, NotFound, Refused, Unavailable, Unreadable
 from autoscaler.ports import Place, ServiceRef, Urgency
 from autoscaler.pricing import TaskSize
@@ -349,12 +351,24 @@ def trouble_in(service: ResponsePart, now: Instant, instant: Callable[[float], I
     """Return the newest event about tasks that do not start, unless the service has reached a steady state since."""
     events = list(_events(service))
     steady_s = max((at_s for text, at_s in events if _STEADY.search(text)), default=float("-inf"))
-    problems = [(at_s, text) for text, at_s in events if _PROBLEM.search(text) and at_s > steady_s]
+    problems = [(at_s, text) for text, at_s in events if at_s > steady_s and _is_problem(text)]
     if not problems:
         return None
     at_s, text = max(problems)
     at = instant(at_s)
     return Trouble(clean(text, MOST_TEXT), at) if now - at < FRESH_S else None
+
+
+@lru_cache(maxsize=2_000)  # ECS repeats its 100 newest events in each answer
+def _is_problem(text: str) -> bool:
+    """Whether the event says that tasks do not start. A stop that is expected, or of the program itself, does not."""
+    return bool(_PROBLEM.search(text)) or classify(text).kind in _PREVENTS_STARTS
+
+
+_PREVENTS_STARTS = frozenset({FailureClass.CAPACITY, FailureClass.QUOTA, FailureClass.WAIT})
+"""One event of these classes is enough. An event of another class must also say that no task started: a right that is
+missing can concern one task of many.
+"""
 
 
 def _events(service: ResponsePart) -> Iterator[tuple[str, float]]:

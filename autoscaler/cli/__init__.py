@@ -14,6 +14,7 @@ import click
 
 from autoscaler import __version__
 from autoscaler.cli.assessing import assess
+from autoscaler.cli.diagnosing import diagnose
 from autoscaler.cli.doctor import doctor
 from autoscaler.cli.equipping import equip
 from autoscaler.cli.explaining import decide, explain, replay
@@ -119,6 +120,7 @@ COMMANDS = (
     check,
     settings,
     doctor,
+    diagnose,
     status,
     explain,
     pause,

@@ -94,7 +94,8 @@ def _workers(policy: Policy, seen: Observation) -> Iterator[Input]:
     if policy.workers is None:
         work = long_work(policy, seen.knowledge, seen.stop_timeout)
         takes = "" if work is None else f": messages take up to {shown(work.takes_s)} ({work.measure})"
-        yield Input("workers", f"not set, treated as {kind_of(policy, work)}{takes}; {stop_words(seen.stop_timeout)}")
+        kind = f"no setting workers, so {kind_of(policy, work)} is assumed"
+        yield Input("workers", f"{kind}{takes}; {stop_words(seen.stop_timeout)}")
 
 
 def _readings(seen: Observation, reasons: Mapping[str | None, str]) -> Iterator[Input]:
@@ -114,7 +115,8 @@ def _readings(seen: Observation, reasons: Mapping[str | None, str]) -> Iterator[
 def _learned(known: Knowledge) -> Iterator[Input]:
     """Yield the estimates, each with its confidence."""
     slow = f", recently {seconds(known.slow_s)}" if known.slow_s > 1.05 * known.processing_s.value else ""
-    state = "learning: " if known.is_learning else ""
+    guessed = known.processing_s.weight == 0
+    state = "assumed, nothing learned yet: " if guessed else "learning: " if known.is_learning else ""
     yield _estimate("processing time", known.processing_s, f"{state}{seconds(known.processing_s.value)}{slow}")
     yield _estimate("concurrency", known.concurrency, f"{several(known.concurrency.value, 'message')} per task")
     yield _estimate("start-up", known.start_s, f"{seconds(known.start_s.value)}, p90 {seconds(known.start_late_s)}")
@@ -138,7 +140,8 @@ def _learned(known: Knowledge) -> Iterator[Input]:
         yield Input("overtaken", f"the oldest message waits {known.overtaken_s:,.0f} s longer, for others of its group")
     for queue in known.queues:
         if queue.waiting:
-            yield Input(f"backlog {queue.name}", f"oldest message about {queue.waiting[-1].seconds:,.0f} s old")
+            age_s = queue.waiting[-1].seconds
+            yield Input(f"backlog {queue.name}", f"oldest message about {age_s:,.0f} s old (estimated, used)")
 
 
 def _estimate(name: str, estimate: Estimate, words: str) -> Input:
@@ -171,7 +174,7 @@ def _words(reading: Backlog | Utilization | Measurement | Flow) -> str:
 def _counts(backlog: Backlog) -> Iterator[str]:
     yield f"{backlog.visible:,} visible, {backlog.in_flight:,} in flight, {backlog.delayed:,} delayed"
     if backlog.oldest_age_s is not None:
-        yield f"oldest message {backlog.oldest_age_s:,.0f} s old"
+        yield f"oldest message {backlog.oldest_age_s:,.0f} s old in CloudWatch"
     if backlog.groups_in_flight is not None:
         yield f"{several(backlog.groups_in_flight, 'group')} in flight"
 
@@ -187,7 +190,7 @@ def _votes(account: Mapping[str, Any]) -> list[dict[str, Any]]:
         return []
 
 
-DEMAND = "Demand (* decides: the largest term, at most the smallest of those with <=)"
+DEMAND = "Demand: the largest term, limited by the smallest one with <=, rounded up (* decides)"
 
 
 def page(account: Mapping[str, Any], columns: int | None = None) -> str:

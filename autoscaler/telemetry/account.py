@@ -11,7 +11,7 @@ from math import isinf
 from typing import Any, NamedTuple
 
 from autoscaler.config.addresses import REGION
-from autoscaler.core.advice import Advice, first_cause, split
+from autoscaler.core.advice import REMEDIES, Advice, first_cause, split
 from autoscaler.core.clearing import clearing, in_words
 from autoscaler.core.demand import read_signals
 from autoscaler.core.estimate.starting import ASSUMED_S, PRIOR_WEIGHT
@@ -27,11 +27,13 @@ from autoscaler.core.model import (
     Missing,
     Observation,
     Rule,
+    Trouble,
     Utilization,
     Verdict,
 )
 from autoscaler.core.policy import Mode, Policy
 from autoscaler.core.slo import at_risk
+from autoscaler.diagnosis import UNKNOWN, classify
 from autoscaler.ports import Pace, Poll, ServiceRef
 from autoscaler.situation import decision_of, encode, terms_of
 
@@ -126,13 +128,22 @@ def advice_of(poll: Poll, faults: tuple[PollFault, ...]) -> Advice | None:
     decision = poll.decision
     if decision is None or poll.observation is None:
         return None
-    return (
+    advice = (
         first_cause(decision)
         or at_risk(poll.policy, poll.observation, decision)
         or _at_maximum(poll.policy, decision)
         or _unwritten(poll, decision)
         or _young(decision)
     )
+    return advice and _diagnosed(advice, poll.observation.fleet.trouble)
+
+
+def _diagnosed(advice: Advice, trouble: Trouble | None) -> Advice:
+    """Return the advice with the remedy of ECS's text, if the text is known."""
+    if trouble is None or advice.remedy != REMEDIES[Rule.STALLED_START]:
+        return advice
+    row = classify(trouble.reason)
+    return advice if row is UNKNOWN else advice._replace(remedy=row.remedy)
 
 
 def _at_maximum(policy: Policy, decision: Decision) -> Advice | None:

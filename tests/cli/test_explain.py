@@ -178,7 +178,10 @@ def test_every_input_is_shown_with_its_age() -> None:
     of = poll(deployment=Deployment(NOW - 120), protected=1, trouble=Trouble("no capacity", NOW - 20))
     inputs = {entry["name"]: (entry["value"], entry["age_s"]) for entry in account(of)["inputs"]}
     assert inputs["tasks"] == ("2 desired, 2 running, 0 pending", 0.5)
-    assert inputs["queue orders"] == ("100 visible, 0 in flight, 3 delayed, oldest message 40 s old", 0.25)
+    assert inputs["queue orders"] == (
+        "100 visible, 0 in flight, 3 delayed, oldest message 40 s old in CloudWatch",
+        0.25,
+    )
     assert inputs["cpu"] == ("71.5 %, 2 tasks at the time", 63)
     assert inputs["metric lag"] == ("12.5", 30)
     assert inputs["deployment"] == ("in progress", 120)
@@ -238,11 +241,11 @@ def test_the_assumption_about_workers_is_an_input() -> None:
         return [entry["value"] for entry in long(**changes)["inputs"] if entry["name"] == "workers"]
 
     assert assumed() == [
-        "not set, treated as unsafe: messages take up to 95 s (processing_time); the stopTimeout of 30 s (assumed; "
-        "grant ecs:DescribeTaskDefinition to read it)"
+        "no setting workers, so unsafe is assumed: messages take up to 95 s (processing_time); "
+        "the stopTimeout of 30 s (assumed; grant ecs:DescribeTaskDefinition to read it)"
     ]
     assert assumed(stop=StopTimeout(120.0, "app")) == [
-        "not set, treated as draining; the stopTimeout of 120 s of container app"
+        "no setting workers, so draining is assumed; the stopTimeout of 120 s of container app"
     ]
     assert assumed(workers=WorkerSafety.UNSAFE) == [], "`workers` is set"
-    assert "not set, treated as unsafe" in page(long())
+    assert "no setting workers, so unsafe is assumed" in page(long())

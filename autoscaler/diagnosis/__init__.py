@@ -1,0 +1,9 @@
+"""Why ECS tasks do not start, or stop: known causes as data, and the classification of a text. Pure.
+
+`failures.toml` has one table per cause; `classify` finds the cause of a text.
+"""
+
+from autoscaler.diagnosis.classifying import classify
+from autoscaler.diagnosis.table import UNKNOWN, Failure, FailureClass, failures
+
+__all__ = ["UNKNOWN", "Failure", "FailureClass", "classify", "failures"]
