@@ -212,3 +212,10 @@ async def test_the_whole_decision_is_shown_on_hover_and_on_focus_and_rows_then_s
         assert (await tab.value(SERVICE_KEYS))[0] == "service-0000"
         await tab.key("Escape")
         assert await tab.value("document.getElementById('peek').hidden")
+    async with window(tmp_path / "long") as tab, served(fleet(60), tab):
+        await show(tab, "/")
+        await tab.value("document.querySelector('[data-column=since] button').focus()")
+        await tab.key("Tab")
+        await tab.until(shown)
+        await tab.value("new Promise(done => {addEventListener('scroll', () => setTimeout(done)); scrollBy(0, 9)})")
+        assert await tab.value(shown), "a scroll does not close it for the focused row"

@@ -220,10 +220,12 @@ async def test_a_trend_is_sent_when_it_is_new_and_not_with_every_change_of_the_r
 
 
 async def test_the_polls_of_a_quiet_service_are_no_news() -> None:
-    """Not even when a part of its trend ends: its sparklines stay the same once they are full."""
+    """Not even when a part of its trend ends: its sparklines stay the same once they are full. Nor after a day, when
+    its oldest samples are removed.
+    """
     desk, watcher = watched()
     idle = decided(seen(tasks=0, backlog=(0, 0, 0)))
-    for _ in range(POINTS + 2):
+    for _ in range(5 * POINTS):
         desk.record(idle, PART_S)
     await watcher.fetch()
     news = 0

@@ -58,7 +58,7 @@ def test_a_trend_has_the_shares_of_one_hour_and_of_six_and_one_level_per_point()
         PastSample(desired=2, oldest_s=0.0, received=90.0, late=0.0),
         PastSample(desired=4, oldest_s=120.0, received=10.0, late=5.2),
     )
-    trend = json.loads(trend_text(past((0, early), (2 * 3600, late)), 60.0))
+    trend = json.loads(trend_text(past((0, early), (2 * 3600, late)), 60.0, NOON + 2 * 3600))
     assert (trend["first"], trend["hour"], trend["hours"]) == (NOON, [10, 5], [100, 5])
     assert trend["age"][0] == 120.0
     assert len(trend["age"][1]) == len(trend["tasks"][1]) == POINTS
@@ -66,8 +66,14 @@ def test_a_trend_has_the_shares_of_one_hour_and_of_six_and_one_level_per_point()
     assert trend["age"][1][:10] == UNKNOWN * 10, "before the first poll nothing is known"
 
 
+@pytest.mark.parametrize(("age_s", "is_known"), [(0, True), (HOURS_S - 1, True), (HOURS_S, False)])
+def test_the_first_sample_is_stated_while_the_history_is_younger_than_six_hours(age_s: float, is_known: bool) -> None:
+    trend = json.loads(trend_text(past((0, PastSample())), None, NOON + age_s))
+    assert trend["first"] == (NOON if is_known else 0)
+
+
 def test_a_part_of_a_message_is_no_message_and_none_is_late_if_none_was_received() -> None:
-    trend = json.loads(trend_text(past((0, PastSample(received=0.4, late=0.6))), None))
+    trend = json.loads(trend_text(past((0, PastSample(received=0.4, late=0.6))), None, NOON))
     assert (trend["hour"], trend["age"][0]) == ([0, 0], 0)
 
 

@@ -53,16 +53,17 @@ def renewed(
         is_due = part != known.part or (changing and age_s >= MISSED_PACE_S)
         if not is_due or (can_wait and age_s < 2 * PART_S):
             return known
-    return Trend(trend_text(past, row["latency_s"]), part, wall, slo)
+    return Trend(trend_text(past, row["latency_s"], wall), part, wall, slo)
 
 
-def trend_text(past: StatusHistory, latency_s: float | None) -> str:
-    """Return the trend as JSON. `first`: the first sample, in seconds since the epoch. `hour`, `hours`: messages
-    received in one hour and in six, and late ones among them. `age`, `tasks`: the value of the highest level, and the
-    levels; the target is a level of `age`.
+def trend_text(past: StatusHistory, latency_s: float | None, wall: float) -> str:
+    """Return the trend as JSON. `first`: the first sample, in seconds since the epoch; 0 if it is older than six hours.
+    `hour`, `hours`: messages received in one hour and in six, and late ones among them. `age`, `tasks`: the value of
+    the highest level, and the levels; the target is a level of `age`.
     """
+    first_at = past.first_at or 0.0
     trend = {
-        "first": int(past.first_at or 0),
+        "first": int(first_at) if wall - first_at < HOURS_S else 0,
         "hour": _received(past, HOUR_S),
         "hours": _received(past, HOURS_S),
         "age": levels(past.outline("oldest_s", HOURS_S, POINTS), latency_s or 0.0),

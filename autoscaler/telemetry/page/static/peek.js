@@ -29,7 +29,8 @@ export function watchPeeks(body, lineOf) {
     if (next && event.target.matches(':focus-visible')) open(next);
   });
   body.addEventListener('focusout', close);
-  addEventListener('scroll', close, {passive: true});
+  addEventListener('scroll', () => focused() ? place() : close(), {passive: true});
+  document.documentElement.addEventListener('pointerleave', () => focused() || close());
   addEventListener('keydown', event => event.key === 'Escape' && close());
 }
 
@@ -42,6 +43,11 @@ function open(next) {
   card.hidden = false;
   attribute(line.link, 'aria-describedby', 'peek');
   write();
+  place();
+}
+
+// Below the row, or above it if there is no space.
+function place() {
   const row = line.node.getBoundingClientRect(), below = row.bottom + GAP, {offsetHeight: high, offsetWidth: wide} = card;
   card.style.setProperty('left', `${row.right - wide}px`);
   card.style.setProperty('top', `${below + high < innerHeight ? below : Math.max(GAP, row.top - high - GAP)}px`);
