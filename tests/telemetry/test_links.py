@@ -95,3 +95,13 @@ def test_there_are_no_links_to_a_server_that_stands_in_for_aws() -> None:
 def test_the_documentation_is_that_of_the_package_and_has_the_linked_pages() -> None:
     urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
     assert urls["Documentation"] == f"{DOCUMENTATION}index.md"
+
+
+def test_the_linked_sections_exist() -> None:
+    scripts = "".join(file.read_text() for file in (ROOT / "autoscaler/telemetry/page/static").glob("*.js"))
+    sections = {line[3:].lower() for line in (ROOT / "docs/runbook.md").read_text().splitlines() if line[:3] == "## "}
+    linked = set(re.findall(r"'(autoscaler[a-z]+)'", scripts))
+    assert len(linked) == 4
+    assert linked <= sections
+    for page in re.findall(r"to\([`']([a-z]+\.md)", scripts):
+        assert (ROOT / "docs" / page).exists()

@@ -118,8 +118,11 @@ def test_a_time_without_polls_is_a_gap_at_any_resolution() -> None:
 def test_an_idle_service_that_is_polled_every_five_minutes_has_no_gaps() -> None:
     history = noted(every(290.0, 24 * HOUR_S), interval_s=290.0)
     assert None not in history.series()["waiting"]
-    assert None not in history.outline("waiting", 6 * HOUR_S, 60)
+    assert None not in history.outline("waiting", 6 * HOUR_S, 360), "each minute has the newest value"
     assert history.in_time(6 * HOUR_S)[0] == pytest.approx(6 * HOUR_S / 290, abs=1.1)
+    for at, sample in every(10.0, 27 * HOUR_S, 24 * HOUR_S + 20):
+        history.note(NOON + at, sample)
+    assert None not in history.series()["waiting"], "also as minutes"
 
 
 def test_only_the_points_after_an_instant_are_returned_to_a_page_that_has_the_others() -> None:
