@@ -60,16 +60,15 @@ def time_to_clear_s(known: Knowledge, running: int, tasks: int) -> float:
 
 
 def in_words(known: Knowledge, times: tuple[Clearing, ...]) -> str | None:
-    """Return such as `the backlog of 900 messages is cleared at 12 tasks in 62 min, at 24 tasks in 15 min`, and what it
-    assumes (None: no times).
+    """Return such as `the backlog of 900 messages is cleared at 12 tasks in 62 min, at 24 tasks in 15 min`, or `is not
+    cleared at 12 tasks, cleared at 24 tasks in 15 min`, and what it assumes (None: no times).
     """
     if not times:
         return None
-    stated = [f"at {several(each.tasks, 'task')} {_in(each.seconds)}" for each in times]
+    never = [at for at in times if at.seconds == inf]
+    ends = [f"at {several(at.tasks, 'task')} in {span(at.seconds)}" for at in times if at.seconds < inf]
+    stated = [f"not cleared at {several(at.tasks, 'task')}" for at in never]
+    stated += [f"cleared {', '.join(ends)}"] if ends else []
     backlog = several(ceil(known.waiting - A_MESSAGE), "message")
     assumed = "" if known.processing_s.weight else ", if the processing time is as configured or assumed"
-    return f"the backlog of {backlog} is cleared {', '.join(stated)}{assumed}"
-
-
-def _in(duration_s: float) -> str:
-    return "never" if duration_s == inf else f"in {span(duration_s)}"
+    return f"the backlog of {backlog} is {', '.join(stated)}{assumed}"
