@@ -51,7 +51,7 @@ REMEDIES: Mapping[Rule, str] = {
     Rule.PAUSE: "run autoscaler resume, or remove the setting paused",
     Rule.CONTESTED: "let one program set the count: remove the other scaler, or let your deployments keep the count",
     Rule.CONFLICTING_SCALER: "remove the scalable target of the other scaler, which autoscaler doctor names",
-    Rule.STALLED_START: "fix what the events of the ECS service name; once a task has started, more are requested",
+    Rule.STALLED_START: "check the events and stopped tasks of the ECS service; once one starts, more are requested",
     Rule.NO_PROGRESS: "check the workers' log, and what they depend on; once messages complete, more are requested",
     Rule.LAUNCH_RATE: "ask AWS for a higher rate of task launches, or raise min_tasks",
     Rule.RATE_LIMIT: "raise scale_out.limits",

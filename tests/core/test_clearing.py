@@ -92,8 +92,8 @@ def test_the_words_name_the_counts_and_what_is_assumed() -> None:
     )
     assumed = replace(learned, processing_s=Estimate(5.0))
     assert in_words(assumed, (Clearing(1, inf), Clearing(2, 90.0))) == (
-        "the backlog of 900 messages is not cleared at 1 task, cleared at 2 tasks in 90 s, if the processing time is as "
-        "configured or assumed"
+        "the backlog of 900 messages is not cleared at 1 task, cleared at 2 tasks in 90 s, if the processing time is "
+        "as configured or assumed"
     )
     assert in_words(learned, ()) is None
 

@@ -14,8 +14,10 @@ FOLDER = Path(__file__).parents[2] / "docs" / "images"
 
 IMAGES = {
     "page-list": ("/", 1280, 860, False, False),
-    "page-service": ("/services/thumbnails", 1100, 1180, False, False),
-    "page-dark": ("/services/fraud-check", 1100, 1180, False, True),
+    "page-list-dark": ("/", 1280, 860, False, True),
+    "page-service": ("/services/thumbnails", 1100, 1500, False, False),
+    "page-service-dark": ("/services/thumbnails", 1100, 1500, False, True),
+    "page-dark": ("/services/fraud-check", 1100, 1500, False, True),
     "page-phone": ("/", 390, 844, True, False),
 }
 """Path, width, height, phone, dark. A phone has two pixels per unit."""

@@ -239,6 +239,11 @@ async def test_the_service_page_shows_charts_rules_estimates_and_settings(
     played: tuple[JournalDesk, list[Played]], tmp_path: Path
 ) -> None:
     async with shown(played[0], "/services/fraud-check", tmp_path) as tab:
+        cause = "31 tasks have not started for 330 s, and ECS gives no reason"
+        assert await text(tab, "#slo-now") == f"✕Latency target missed: {cause}"
+        advice = await text(tab, "#advice")
+        assert advice.startswith("Check the events and stopped tasks of the ECS service; once one starts")
+        assert advice.endswith("Queue: the oldest message is 265 s old (latency target 60 s).")
         assert min(await tab.value(PAINTED)) > 5, "a chart is blank"
         assert await text(tab, "#slo .mark") == "✕Latency target missed"
         walk = await tab.value("[...document.querySelectorAll('#decided .rule')].map(n => n.textContent)")

@@ -17,6 +17,7 @@ import numpy as np
 from autoscaler.config import Chosen, policy_of
 from autoscaler.core.policy import Policy
 from autoscaler.ports import Poll, ServiceRef
+from autoscaler.pricing import configured
 from autoscaler.sim.model import Breakdown, Fault, PlannedRollout, Shortage, SqsOutage, Workload, WorldSettings
 from autoscaler.sim.ours import INTERVAL_S, WALL_S, Ours, _run_at_once
 from autoscaler.sim.world import World
@@ -26,6 +27,8 @@ from tests.telemetry.polls import FixedClock, JournalDesk
 HOUR_S = 3600.0
 PLAYED_S = 6 * HOUR_S
 LENGTH_S = 12 * HOUR_S
+PRICE = configured(0.05)
+"""Dollars per task-hour: a task of 1 vCPU and 2 GB."""
 MINUTE_S = 60.0
 
 
@@ -96,7 +99,7 @@ class Played:
         while (at := self._polls * self.scaler.interval_s) < until_s:
             self._desk.clock.now = at
             self._world.advance(at)
-            self._desk.record(replace(self._poll(), service=self._ref))
+            self._desk.record(replace(self._poll(), service=self._ref, price=PRICE))
             self._polls += 1
 
     def _poll(self) -> Poll:

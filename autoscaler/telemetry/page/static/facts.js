@@ -20,10 +20,12 @@ export function showHead({row, ecs_service: service, assumption, trouble}, advic
   attribute($('slo'), 'class', `slo ${row.slo}`);
   put($('assumption'), assumption ?? '');
   const page = RUNBOOK[row.slo] && toRunbook(RUNBOOK[row.slo]), {cause = '', remedy = ''} = advice ?? {};
-  // the reason can be the advice, or contain it: what to do is shown once, on its own line
-  const reason = remedy ? row.reason.replace(`; ${remedy}`, '') : row.reason, isKnown = !cause || reason.includes(cause) || (trouble && cause.includes(trouble.text));
-  fill($('slo-now'), el('span', {class: `mark ${row.slo}`}, el('i', {'aria-hidden': 'true'}, sign), headline), `: ${reason}`);
-  fill($('advice'), isKnown ? null : el('b', {}, sentence(cause)), isKnown ? null : ' ', sentence(remedy), remedy && page && ' ', page);
+  // the reason can be the advice, or contain it: each is shown once, the cause first
+  const reason = remedy ? row.reason.replace(`; ${remedy}`, '') : row.reason;
+  const isFirst = cause && page && !reason.includes(cause), isLimit = cause && !page;
+  fill($('slo-now'), el('span', {class: `mark ${row.slo}`}, el('i', {'aria-hidden': 'true'}, sign), headline), `: ${isFirst ? cause : reason}`);
+  fill($('advice'), isLimit ? `${sentence(cause)} ` : null, remedy ? el('b', {}, sentence(remedy)) : null,
+    remedy && page ? ' ' : null, page || null, isFirst ? ` ${sentence(reason)}` : null);
   $('shadow').hidden = row.activate == null;
   put($('shadow'), row.activate == null ? '' : `${shadowOf(row.activate)} Read docs/shadow.md first.`);
 }
