@@ -13,12 +13,15 @@ import pytest
 from tests.docs.pages import FENCE, PAGES, ROOT, SITE, name_of, prose
 
 LINK = re.compile(r"\]\(([^)\s]+)\)|(?:src|href)=\"([^\"]+)\"")
+THEME = re.compile(r"#only-(?:light|dark)$")
+"""The end of a picture's address that shows it in one theme of the site only."""
 NAVIGATION = (ROOT / "mkdocs.yml").read_text().partition("\nnav:\n")[2].partition("\n\n")[0]
 
 
 def links(page: Path) -> Iterator[str]:
     text = re.sub(r"`[^`\n]*`", "", prose(page))
-    yield from (inline or attribute for inline, attribute in LINK.findall(text) if "://" not in (inline or attribute))
+    found = (inline or attribute for inline, attribute in LINK.findall(text))
+    yield from (THEME.sub("", link) for link in found if "://" not in link)
 
 
 def anchors(page: Path) -> set[str]:
