@@ -52,6 +52,10 @@ real-programs:
 	    $(SUDO) apt-get update -qq && \
 	    $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $$missing >/dev/null; }
 
+.PHONY: grafana
+grafana: venv real-programs ## check the dashboards with Grafana's own npm packages: types, units, transformations (about half a minute)
+	$(BIN)/python -m tests.real.grafana
+
 lint: venv ## run ruff (style and formatting), the check for banned words, and vulture (dead code)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
