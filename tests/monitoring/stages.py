@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from autoscaler.monitoring.conditions import CONDITIONS, SLOW_CONDITIONS
 from autoscaler.monitoring.rules import ALERTS
 from autoscaler.ports import Category
-from autoscaler.telemetry.families import FAMILIES, SERVICE_LABELS, MetricKind
+from autoscaler.telemetry.families import FAMILIES, SERVICE_LABELS, Family, MetricKind
 from autoscaler.telemetry.metrics import Form, render
 from autoscaler.telemetry.own import OWN
 from tests.monitoring.queries import metrics_in
@@ -114,8 +114,10 @@ def series() -> tuple[tuple[str, str, tuple[tuple[str, str], ...], bool], ...]:
     """Return the series that the rules use: its key in `Changes`, name, labels, and whether it is a counter."""
     desk = after(holding())
     desk.metrics.made("sqs:GetQueueAttributes", Category.QUEUE_READ, "ok")
-    used = set().union(*(metrics_in(rule.expr) for rule in (*CONDITIONS, *SLOW_CONDITIONS, *ALERTS)))
-    counters = {each.name for each in (*FAMILIES, *OWN) if each.kind is MetricKind.COUNTER}
+    expressions = [*(each.expr for each in (*CONDITIONS, *SLOW_CONDITIONS)), *(alert.expr for alert in ALERTS)]
+    used = set().union(*map(metrics_in, expressions))
+    families: tuple[Family[Any], ...] = (*FAMILIES, *OWN)
+    counters = {each.name for each in families if each.kind is MetricKind.COUNTER}
     found = []
     for family in text_string_to_metric_families(render(desk.metrics.snapshot(), Form.TEXT).decode()):
         for sample in family.samples:

@@ -65,6 +65,8 @@ URL = "https://docs.example.com/autoscaler/runbook.html"
 
 RECORDED: tuple[Recording, ...] = (*RECORDINGS, *CONDITIONS, *SLOW_CONDITIONS)
 
+EXPRESSIONS = [*(each.expr for each in RECORDED), *(alert.expr for alert in ALERTS)]
+
 RULES = [rule for group in groups(URL)["groups"] for rule in group["rules"]]
 
 
@@ -81,14 +83,14 @@ def labels_of_series() -> dict[str, set[str]]:
 
 def test_every_name_in_a_rule_exists() -> None:
     names = labels_of_series()
-    for expr in [each.expr for each in (*RECORDED, *ALERTS)]:
+    for expr in EXPRESSIONS:
         assert metrics_in(expr) <= names.keys(), expr
         known = SCRAPE_LABELS.union(ALERT_LABELS, *(names[name] for name in metrics_in(expr)))
         assert labels_in(expr) <= known, expr
 
 
 def test_every_recorded_condition_is_used() -> None:
-    used = set().union(*(metrics_in(each.expr) for each in (*RECORDED, *ALERTS)))
+    used = set().union(*map(metrics_in, EXPRESSIONS))
     assert {each.record for each in (*CONDITIONS, *SLOW_CONDITIONS)} <= used
 
 

@@ -168,7 +168,7 @@ def test_each_staged_cause_fires_one_alert_once_also_across_a_restart(tmp_path: 
         path = tmp_path / f"from-{first}.yml"
         tested = {"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": [case(STAGED[first:][:BATCH])]}
         path.write_text(json.dumps(tested))
-        command = ["promtool", "test", "rules", path]
+        command: list[str | Path] = ["promtool", "test", "rules", path]
         checks.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
     results = [(check.communicate(timeout=120)[0], check.returncode) for check in checks]
     assert [code for _, code in results] == [0] * len(results), "\n".join(text for text, _ in results)
