@@ -226,6 +226,7 @@ OF_LATENCY = (
         f"{EACH}: the latency target cannot be met",
         "For ten minutes, it has not been possible to meet the latency target. The log event notice of kind "
         "slo_at_risk gives the reason and the task counts.",
+        keep="10m",
     ),
     Alert(
         LATE,
@@ -236,6 +237,7 @@ OF_LATENCY = (
         f"{EACH}: latency target missed",
         "{{ $value | humanizePercentage }} of the messages received in five minutes waited longer than the latency "
         "target, and no other alert explains it.",
+        keep="10m",
     ),
 )
 

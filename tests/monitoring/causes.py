@@ -43,6 +43,10 @@ def crash_loop(minute: int) -> Mapping[str, float | None]:
     return tasks(demand=30, desired=30, running=(3, 4, 3, 3, 4, 3, 4, 4)[minute % 8]) | (LATE if minute >= 2 else {})
 
 
+def starts_again_and_again(minute: int) -> Mapping[str, float | None]:
+    return tasks(demand=9, desired=9, running=5 if minute % 6 < 4 else 9) | EFFECTS
+
+
 FULL = tasks(demand=60, desired=40, running=40) | RISK
 
 OF_ONE_SERVICE = (
@@ -77,14 +81,14 @@ OF_ONE_SERVICE = (
     Stage(
         "processing takes longer",
         since(m2={"autoscaler_late_messages_total": 20}),
-        Fired("AutoscalerSloMissed", "critical", 13, 37),
+        Fired("AutoscalerSloMissed", "critical", 13, 47),
     ),
     Stage(
         "paused while messages arrive",
         since(m0={"autoscaler_paused": 1} | RISK, m2=LATE),
-        Fired("AutoscalerSloMissed", "critical", 12, 38),
+        Fired("AutoscalerSloMissed", "critical", 12, 48),
     ),
-    Stage("a start takes too long", since(m0=RISK), Fired("AutoscalerSloAtRisk", "warning", 10, 27)),
+    Stage("a start takes too long", since(m0=RISK), Fired("AutoscalerSloAtRisk", "warning", 10, 37)),
     Stage("a deleted queue", since(m0=UNREADABLE, m2=EFFECTS), Fired("AutoscalerMissingSignal", "critical", 5, 29)),
     Stage(
         "a scale-out that is denied",
@@ -104,8 +108,9 @@ OF_ONE_SERVICE = (
     Stage(
         "tasks start, one per minute",
         lambda minute: tasks(demand=80, desired=60, running=5 + minute, max=60) | EFFECTS,
-        Fired("AutoscalerSloMissed", "critical", 20, 38),
+        Fired("AutoscalerSloMissed", "critical", 20, 48),
     ),
+    Stage("tasks start again and again", starts_again_and_again, Fired("AutoscalerSloMissed", "critical", 10, 48)),
     Stage("throttled", since(), Fired("AutoscalerThrottled", "warning", 11, 42), own=since(m0={THROTTLES: 3})),
 )
 
@@ -147,7 +152,7 @@ RESTARTS = (
 """No restart; in the middle of a window (another address); while the alert fires (the same); and a failed scrape."""
 
 MOVES = {
-    ("processing takes longer", MOVED): (16, 37),
+    ("processing takes longer", MOVED): (16, 47),
     ("a pipeline sets the count", RESTARTS[2]): (17, 35),
     ("a pipeline sets the count", RESTARTS[3]): (17, 40),
 }

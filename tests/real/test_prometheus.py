@@ -158,7 +158,7 @@ def test_promtool_passes_the_alert_test_cases() -> None:
     assert promtool("test", "rules", *CASE_FILES) == ""
 
 
-BATCH = 40
+BATCH = 45
 """Stages per promtool process: it loads at most 10,000 samples per query."""
 
 
