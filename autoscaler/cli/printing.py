@@ -198,7 +198,7 @@ def dashboards(out: Path, runbook_url: str | None, as_json: bool) -> None:
     Examples:
       autoscaler dashboards --out monitoring
       autoscaler dashboards --config autoscaler.toml --out monitoring
-      autoscaler dashboards --out monitoring --runbook-url https://docs.example.com/runbook.html
+      autoscaler dashboards --out out --runbook-url https://example.com/runbook
     """
     from autoscaler.monitoring import files  # noqa: PLC0415 - only here
 

@@ -140,10 +140,11 @@ _CAUSES = (
     Recording(CONTESTED, f"max{BY_SERVICE}(autoscaler_contested)"),
     Recording(DRIFTS, f"sum{BY_SERVICE}(increase(autoscaler_drifts_total[30m]))"),
     Recording(DRIFT, f"{DRIFTS} > bool 2.5"),
+    # A new daemon sees it again after five minutes. Not a share of all decisions: with 1,000 services, their 90,000
+    # series took 1.6 s per evaluation.
     Recording(
         NO_PROGRESS,
-        f'sum{BY_SERVICE}(rate(autoscaler_decisions_total{{rule="no_progress"}}[5m]))\n'
-        f"> bool 0.2 * sum{BY_SERVICE}(rate(autoscaler_decisions_total[5m]))",
+        f'sum{BY_SERVICE}(increase(autoscaler_decisions_total{{rule="no_progress"}}[10m])) > bool 0',
     ),
     Recording(
         HINDERED,

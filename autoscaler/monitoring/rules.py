@@ -168,7 +168,8 @@ OF_CAUSES = (
     ),
     Alert(
         STUCK,
-        f"{held(NO_PROGRESS, '10m')}{unless_service(fired(CONTEST, STALLED), UNREADABLE_HELD)}",
+        # Two minutes more than the window of the condition: one decision is not enough.
+        f"{held(NO_PROGRESS, '12m')}{unless_service(fired(CONTEST, STALLED), UNREADABLE_HELD)}",
         CRITICAL,
         f"{EACH}: messages are received and not completed",
         "For more than ten minutes, more tasks have not completed more messages (rule no_progress). The workers fail, "

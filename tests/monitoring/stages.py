@@ -66,11 +66,15 @@ FIRST_MINUTE: dict[str, float | None] = {
 }
 """The values of a daemon that has not polled yet."""
 
-UNLEARNED: dict[str, float] = {"autoscaler_shadow_misses_latency": 0, "autoscaler_contested": 0}
-"""The values of a daemon that has observed a service for less than two minutes, whatever the cause."""
+UNLEARNED = {
+    "autoscaler_shadow_misses_latency": 2,
+    "autoscaler_contested": 2,
+    "autoscaler_decisions_total hold no_progress": 6,
+}
+"""For how many minutes a new daemon has not observed enough, and serves 0 whatever the cause."""
 
 
-class Restart(NamedTuple):
+class DaemonRestart(NamedTuple):
     """Minutes without a scrape, from `at`; then a new process, at another address if `moved`. A failed scrape is not a
     new process.
     """
@@ -81,7 +85,7 @@ class Restart(NamedTuple):
     new: bool = True
 
 
-NEVER = Restart(ALWAYS)
+NEVER = DaemonRestart(ALWAYS)
 
 
 class Fired(NamedTuple):
@@ -97,7 +101,7 @@ class Fired(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Stage:
+class StagedCause:
     """A cause. `among`: the affected of `services`. `until`: when it ends."""
 
     name: str
@@ -135,15 +139,18 @@ def of(changes: Mapping[str, Any], key: str) -> Any:
     return changes[key] if key in changes else changes.get(key.split(" ", maxsplit=1)[0], ...)
 
 
-def _of_restart(restart: Restart, minute: int) -> Mapping[str, float | None]:
+def _of_restart(restart: DaemonRestart, minute: int) -> Mapping[str, float | None]:
     """Return what a new daemon serves instead of the values of the stage."""
     age = minute - restart.at - restart.lasting
-    if not restart.new or not 0 <= age < 2:
+    if not restart.new or age < 0:
         return {}
-    return FIRST_MINUTE if age == 0 else UNLEARNED
+    unlearned = {key: 0.0 for key, minutes in UNLEARNED.items() if age < minutes}
+    return unlearned | (FIRST_MINUTE if age == 0 else {})
 
 
-def _values(key: str, stage: Stage, changes: Changes, restart: Restart, *, counter: bool) -> list[float | None]:
+def _values(
+    key: str, stage: StagedCause, changes: Changes, restart: DaemonRestart, *, counter: bool
+) -> list[float | None]:
     """Return the value of one series at each minute (None: no sample)."""
     values: list[float | None] = []
     total = 0.0
@@ -177,7 +184,7 @@ def _written(name: str, labels: Mapping[str, str]) -> str:
     return f"{name}{{{','.join(pairs)}}}"
 
 
-def _inputs(stage: Stage, restart: Restart) -> Iterator[dict[str, str]]:
+def _inputs(stage: StagedCause, restart: DaemonRestart) -> Iterator[dict[str, str]]:
     """Yield the series of all services and of the daemon, of the process before and after the restart."""
     for key, name, labels, counter in series():
         own = "ecs_service" not in dict(labels)
@@ -196,14 +203,14 @@ def _unchanged(_minute: int) -> Mapping[str, float | None]:
     return {}
 
 
-def _is_unused(key: str, stage: Stage, changes: Changes, *, counter: bool) -> bool:
+def _is_unused(key: str, stage: StagedCause, changes: Changes, *, counter: bool) -> bool:
     """Return whether the series stays 0, or exists only in another mode."""
     changed = any(of(changes(minute), key) is not ... for minute in range(stage.until - BEGIN))
     only = counter or key == "autoscaler_shadow_misses_latency"
     return not changed and of(HEALTHY if counter else {}, key) is ... and only
 
 
-def _by_instance(values: list[float | None], restart: Restart) -> list[tuple[str, list[float | None]]]:
+def _by_instance(values: list[float | None], restart: DaemonRestart) -> list[tuple[str, list[float | None]]]:
     if not restart.moved:
         return [("10.0.0.1:9108", values)]
     none: list[float | None] = [None]
@@ -212,7 +219,7 @@ def _by_instance(values: list[float | None], restart: Restart) -> list[tuple[str
     return [("10.0.0.1:9108", before), ("10.0.0.2:9108", later)]
 
 
-def job_of(stage: Stage, restart: Restart) -> str:
+def job_of(stage: StagedCause, restart: DaemonRestart) -> str:
     """Return the Prometheus job of the stage: the daemons of two jobs have nothing in common."""
     return f"{stage.name}; {restart}"
 
@@ -230,7 +237,7 @@ EXPRESSIONS = {
 """Of each alert: its number of series, the minutes of its start and its end, and for how many minutes it fired."""
 
 
-def case(staged: Sequence[tuple[Stage, Restart]]) -> dict[str, Any]:
+def case(staged: Sequence[tuple[StagedCause, DaemonRestart]]) -> dict[str, Any]:
     """Return one promtool case: each stage fires its alert once, at its minute and without a gap, and no other."""
     expected: dict[str, list[tuple[str, int]]] = {name: [] for name in EXPRESSIONS}
     for stage, restart in staged:

@@ -104,7 +104,8 @@ def errors(folder: Path, dashboards: list[dict[str, Any]]) -> str:
     """Return what TypeScript reports. Empty: the dashboards have the types of the schema."""
     (folder / "dashboards.ts").write_text(typescript(dashboards))
     flags = ("--noEmit", "--strict", "--skipLibCheck", "--target", "es2022", "--module", "esnext")
-    command: list[str | Path] = [folder / "node_modules" / ".bin" / "tsc", *flags, "--moduleResolution", "bundler", "dashboards.ts"]
+    compiler = folder / "node_modules" / ".bin" / "tsc"
+    command: list[str | Path] = [compiler, *flags, "--moduleResolution", "bundler", "dashboards.ts"]
     ended = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True, timeout=120)
     return "" if ended.returncode == 0 else ended.stdout + ended.stderr
 
