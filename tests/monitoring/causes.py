@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from tests.monitoring.stages import BEGIN, NEVER, Changes, Fired, DaemonRestart, StagedCause
+from tests.monitoring.stages import BEGIN, NEVER, Changes, DaemonRestart, Fired, StagedCause
 
 UNREADABLE: dict[str, float | None] = {"autoscaler_service_up": 0, "autoscaler_signal_usable": 0}
 RISK: dict[str, float | None] = {"autoscaler_slo_at_risk": 1}
