@@ -1,6 +1,6 @@
 # Every target builds the environment that it needs. Only Python 3.11, 3.12 or 3.13 and make are required.
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-real lint types contracts unit docs laws simulate-faults mutants fuzz erlang scorecard sensitivity robustness utilization skill bench bench-many flood soak baseline lock clean
+.PHONY: help venv demo test test-real lint types contracts unit docs laws simulate-faults mutants fuzz erlang scorecard sensitivity robustness utilization skill bench bench-many flood soak grafana baseline lock clean
 
 PYTHON := python3 python3.13 python3.12 python3.11 python
 VENV   := .venv
@@ -51,6 +51,9 @@ real-programs:
 	        echo "make test-real: install the packages$$missing" >&2; exit 1; }; \
 	    $(SUDO) apt-get update -qq && \
 	    $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $$missing >/dev/null; }
+
+grafana: venv real-programs ## check the dashboards with Grafana's own npm packages: types, units, transformations (about half a minute)
+	$(BIN)/python -m tests.real.grafana
 
 lint: venv ## run ruff (style and formatting), the check for banned words, and vulture (dead code)
 	$(BIN)/ruff check .

@@ -18,6 +18,7 @@ from autoscaler.core.policy import Pause
 from autoscaler.errors import ConfigError
 
 _ACCOUNT = re.compile(r"\d{12}", re.ASCII)
+_PAGE = re.compile(r"https?://[A-Za-z0-9.:\[\]-]*[A-Za-z0-9\]](?:[/?][A-Za-z0-9._~:/?@!$&()*+,;=%-]*)?", re.ASCII)
 _COUNT = re.compile(r"\d{1,10}", re.ASCII)
 
 
@@ -50,6 +51,22 @@ class Address(click.ParamType[str]):
         if not good:
             self.fail(
                 f"{quote(str(value))} is not a URL such as http://127.0.0.1:9108 (without user and password)",
+                param,
+                ctx,
+            )
+        return str(value)
+
+
+class PageAddress(click.ParamType[str]):
+    """The URL of a page, to which a section can be added: without a user, spaces, quotes and a `#section`."""
+
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not _PAGE.fullmatch(str(value)):
+            self.fail(
+                f"{quote(str(value))} is not the address of a page: http:// or https://, a host, no spaces, no user "
+                "and no #section. Example: https://docs.example.com/runbook.html",
                 param,
                 ctx,
             )

@@ -10,7 +10,7 @@ from typing import Any
 import click
 from click.shell_completion import get_completion_class
 
-from autoscaler.cli.kinds import Account, RoleArn
+from autoscaler.cli.kinds import Account, PageAddress, RoleArn
 from autoscaler.cli.output import USAGE, leave, listed, piped, refuse, say, settings_or_exit, terminal_columns
 from autoscaler.config import (
     Config,
@@ -177,23 +177,33 @@ def iam_policy(**options: Any) -> None:
 
 @click.command(short_help="Write Grafana dashboards, Prometheus rules and CloudWatch alarms.")
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Directory to write to.")
+@click.option(
+    "--runbook-url",
+    type=PageAddress(),
+    metavar="URL",
+    help="Address of your copy of docs/runbook.md, for links in alerts, alarms and dashboards.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the files' names as JSON.")
-def dashboards(out: Path, as_json: bool) -> None:
+def dashboards(out: Path, runbook_url: str | None, as_json: bool) -> None:
     """Write Grafana dashboards, Prometheus rules with alerts, and CloudWatch alarms into a directory.
 
     The alarms for the configured queues are CloudFormation templates, one per account and Region, and per 500
     queues. Without settings, one template is written, with parameters for a single queue. Existing files with the
     same names are replaced.
 
+    Each alert links to its section of the runbook (`runbook_url`) if --runbook-url is given. Without it the alerts
+    name the section and have no link.
+
     \b
     Examples:
       autoscaler dashboards --out monitoring
       autoscaler dashboards --config autoscaler.toml --out monitoring
+      autoscaler dashboards --out out --runbook-url https://example.com/runbook
     """
     from autoscaler.monitoring import files  # noqa: PLC0415 - only here
 
     config = _settings()
-    written = {out / name: text for name, text in files(config).items()}
+    written = {out / name: text for name, text in files(config, runbook_url).items()}
     try:
         out.mkdir(parents=True, exist_ok=True)
         for path, text in written.items():
@@ -205,6 +215,8 @@ def dashboards(out: Path, as_json: bool) -> None:
         click.echo(json.dumps({"files": names}, indent=2) if as_json else "\n".join(names))
     if config is None and not as_json:
         say("No settings found. The alarm template is for one queue, which its parameters set.")
+    if runbook_url is None and not as_json:
+        say("No --runbook-url: the alerts name their section of docs/runbook.md and have no link.")
 
 
 def _settings() -> Config | None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from autoscaler.config import Config
 from autoscaler.monitoring.grafana import Json
+from autoscaler.monitoring.rules import RUNBOOK, section
 
 SPARE_S = 300
 """Seconds of tolerance: the metric is a minute late and includes messages in flight, and the first task takes a minute
@@ -15,6 +16,9 @@ or two to start.
 """
 
 PERIOD_S, PERIODS = 60, 3
+
+SECTION = "Oldest message"
+"""The section of the runbook."""
 
 
 MOST_RESOURCES = 500
@@ -39,8 +43,8 @@ def threshold_s(latency_s: float) -> int:
     return round(2 * latency_s) + SPARE_S
 
 
-def queue_alarm() -> Json:
-    """Return a template for one queue, with parameters."""
+def queue_alarm(runbook_url: str | None = None) -> Json:
+    """Return a template for one queue, with parameters. `runbook_url`: the address of the runbook (None: unknown)."""
     parameters: Json = {
         "QueueName": {"Type": "String", "Description": "The queue's name, in this account and Region."},
         "MostSeconds": {
@@ -50,10 +54,12 @@ def queue_alarm() -> Json:
         },
     }
     name, most = {"Ref": "QueueName"}, {"Ref": "MostSeconds"}
-    return _template("the queue", parameters, {"OldestMessage": _alarm(name, most, "The oldest message is too old.")})
+    return _template(
+        "the queue", parameters, {"OldestMessage": _alarm(name, most, "The oldest message is too old.", runbook_url)}
+    )
 
 
-def alarms(config: Config) -> dict[Stack, Json]:
+def alarms(config: Config, runbook_url: str | None = None) -> dict[Stack, Json]:
     """Return the templates for each account and Region, with an alarm for each configured queue in the order of the
     settings. A template has at most `MOST_RESOURCES` alarms.
     """
@@ -64,7 +70,7 @@ def alarms(config: Config) -> dict[Stack, Json]:
             here = latencies.setdefault(Stack(account, queue.region or service.ref.region or ""), {})
             here[queue.name] = service.policy.latency_of(queue.name)
     return {
-        stack._replace(part=part): _of_queues(some)
+        stack._replace(part=part): _of_queues(some, runbook_url)
         for stack, queues in latencies.items()
         for part, some in enumerate(_parts(queues), start=1)
     }
@@ -76,10 +82,10 @@ def _parts(latencies: Mapping[str, float]) -> Iterator[Mapping[str, float]]:
         yield dict(queues[first : first + MOST_RESOURCES])
 
 
-def _of_queues(latencies: Mapping[str, float]) -> Json:
+def _of_queues(latencies: Mapping[str, float], runbook_url: str | None) -> Json:
     names = _logical(latencies)
     resources = {
-        name: _alarm(queue, threshold_s(latency_s), f"The latency target of {queue} is {latency_s:g} s.")
+        name: _alarm(queue, threshold_s(latency_s), f"The latency target of {queue} is {latency_s:g} s.", runbook_url)
         for name, (queue, latency_s) in zip(names, latencies.items(), strict=True)
     }
     return _template("the queues", {}, resources)
@@ -109,12 +115,13 @@ def _template(what: str, parameters: Json, resources: Json) -> Json:
     }
 
 
-def _alarm(queue: str | Json, most: int | Json, why: str) -> Json:
+def _alarm(queue: str | Json, most: int | Json, why: str, runbook_url: str | None) -> Json:
+    where = f"{RUNBOOK}, section {SECTION}" if runbook_url is None else section(runbook_url, SECTION)
     actions = [{"Fn::If": ["HasTopic", {"Ref": "TopicArn"}, {"Ref": "AWS::NoValue"}]}]
     return {
         "Type": "AWS::CloudWatch::Alarm",
         "Properties": {
-            "AlarmDescription": f"{why} What to do: docs/runbook.md, section Oldest message.",
+            "AlarmDescription": f"{why} What to do: {where}.",
             "Namespace": "AWS/SQS",
             "MetricName": "ApproximateAgeOfOldestMessage",
             "Dimensions": [{"Name": "QueueName", "Value": queue}],

@@ -43,6 +43,7 @@ HEADLINE = Section(
             height=5,
             steps=((None, GOOD), (60, WARN), (300, BAD)),
             decimals=0,
+            empty="No poll yet",
         ),
         Panel(
             "Services",
@@ -55,6 +56,7 @@ HEADLINE = Section(
             width=5,
             height=5,
             steps=((None, CALM),),
+            empty="No service",
         ),
         Panel(
             "Throttled",
@@ -65,6 +67,7 @@ HEADLINE = Section(
             height=5,
             steps=((None, GOOD), (1, WARN)),
             decimals=0,
+            empty="No daemon",
         ),
         Panel(
             "AWS calls per month",
@@ -76,6 +79,7 @@ HEADLINE = Section(
             height=5,
             steps=((None, CALM),),
             decimals=2,
+            empty="No daemon",
         ),
         Panel(
             "Version",
@@ -85,6 +89,7 @@ HEADLINE = Section(
             width=5,
             height=5,
             steps=((None, GOOD), (2, BAD)),
+            empty="No daemon",
         ),
     ),
 )
@@ -97,12 +102,14 @@ TIME = Section(
             "From the first read to the last write for one service. Most of it is time that AWS takes to respond.",
             slowest("autoscaler_tick_seconds"),
             unit=Unit.SECONDS,
+            empty="No poll yet",
         ),
         Panel(
             "Poll delay",
             "Delay between the scheduled and the actual start of a poll. Above 1 s, the CPU is overloaded.",
             slowest("autoscaler_tick_lag_seconds"),
             unit=Unit.SECONDS,
+            empty="No poll yet",
         ),
         Panel(
             "CPU",
@@ -110,6 +117,7 @@ TIME = Section(
             (PanelQuery(f"rate(process_cpu_seconds_total{{{OURS}}}[{RATE}])", "{{instance}}"),),
             unit=Unit.RATIO,
             width=8,
+            empty="No daemon",
         ),
         Panel(
             "Memory",
@@ -117,6 +125,7 @@ TIME = Section(
             (PanelQuery(f"process_resident_memory_bytes{{{OURS}}}", "{{instance}}"),),
             unit=Unit.BYTES,
             width=8,
+            empty="No daemon",
         ),
         Panel(
             "Polls",
@@ -124,6 +133,7 @@ TIME = Section(
             (PanelQuery(f"sum(rate(autoscaler_tick_seconds_count{{{OURS}}}[{RATE}]))", "polls"),),
             unit=Unit.PER_SECOND,
             width=8,
+            empty="No poll yet",
         ),
     ),
 )
@@ -137,6 +147,7 @@ CALLS = Section(
             (PanelQuery(f"sum by (api) (rate(autoscaler_aws_requests_total{{{OURS}}}[{RATE}]))", "{{api}}"),),
             unit=Unit.PER_SECOND,
             stacked=True,
+            empty="No request yet",
         ),
         Panel(
             "Requests that failed, by outcome",
@@ -149,12 +160,14 @@ CALLS = Section(
                 ),
             ),
             unit=Unit.PER_SECOND,
+            empty="No request yet",
         ),
         Panel(
             "Rate-limit tokens left",
             "Unused part of the daemon's share of the AWS quotas, by throttle category. At 0, calls wait.",
             (PanelQuery(f"min by (category) (autoscaler_rate_limiter_tokens{{{OURS}}})", "{{category}}"),),
             width=8,
+            empty="No daemon",
         ),
         Panel(
             "Wait for the rate limiter",
@@ -162,6 +175,7 @@ CALLS = Section(
             slowest("autoscaler_rate_limiter_wait_seconds"),
             unit=Unit.SECONDS,
             width=8,
+            empty="No request waited",
         ),
         Panel(
             "Throttled, by category",
@@ -173,6 +187,7 @@ CALLS = Section(
             ),
             unit=Unit.PER_SECOND,
             width=8,
+            empty="No daemon",
         ),
         Panel(
             "Cost over the time range",
@@ -188,6 +203,43 @@ CALLS = Section(
             height=4,
             steps=((None, CALM),),
             decimals=4,
+            empty="No request with a price",
+        ),
+    ),
+)
+
+TROUBLE = Section(
+    "Problems of the daemon",
+    (
+        Panel(
+            "Problems in the settings",
+            "Problems at the last read of the settings file and of the tags. The previous values stay in force.",
+            (PanelQuery(f"max by (source) (autoscaler_settings_problems{{{OURS}}})", "{{source}}"),),
+            Shape.STAT,
+            width=8,
+            height=5,
+            steps=((None, GOOD), (1, BAD)),
+            empty="No daemon",
+        ),
+        Panel(
+            "Lost log lines",
+            "Log lines that were not written, over the time range: standard output was not read, or the disk is full.",
+            (PanelQuery(f"sum(increase(autoscaler_log_lines_lost_total{{{OURS}}}[{RANGE}]))"),),
+            Shape.STAT,
+            width=8,
+            height=5,
+            steps=((None, GOOD), (1, BAD)),
+            decimals=0,
+            empty="No daemon",
+        ),
+        Panel(
+            "Refused HTTP connections, by reason",
+            "Connections that were closed without serving a request, per second.",
+            (PanelQuery(f"sum by (reason) (rate(autoscaler_http_refusals_total{{{OURS}}}[{RATE}]))", "{{reason}}"),),
+            unit=Unit.PER_SECOND,
+            width=8,
+            height=5,
+            empty="No daemon",
         ),
     ),
 )
@@ -197,5 +249,5 @@ DAEMON = Dashboard(
     "Autoscaler / Daemon",
     "The daemon itself: poll times, calls to AWS, and their cost.",
     (INSTANCE,),
-    (HEADLINE, TIME, CALLS),
+    (HEADLINE, TIME, CALLS, TROUBLE),
 )

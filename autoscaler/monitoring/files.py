@@ -14,7 +14,7 @@ from autoscaler.monitoring.alarms import Stack, alarms, queue_alarm
 from autoscaler.monitoring.daemon import DAEMON
 from autoscaler.monitoring.fleet import FLEET
 from autoscaler.monitoring.grafana import as_grafana
-from autoscaler.monitoring.rules import GROUPS
+from autoscaler.monitoring.rules import groups
 from autoscaler.monitoring.service import SERVICE
 
 # YAML: mappings and lists as blocks, texts of several lines as literal blocks, all other texts on one line.
@@ -46,19 +46,21 @@ def as_yaml(value: dict[str, Any]) -> str:
     return yaml.dump(value, Dumper=_TextDumper, sort_keys=False, allow_unicode=True, width=math.inf)
 
 
-def files(config: Config | None) -> dict[str, str]:
-    """Return the content of each file. Without a configured queue, the alarm template has parameters for one queue."""
+def files(config: Config | None, runbook_url: str | None = None) -> dict[str, str]:
+    """Return the content of each file. Without a configured queue, the alarm template has parameters for one queue.
+    `runbook_url`: the address of the runbook, for links in alerts, alarms and dashboards (None: no links).
+    """
     dashboards = {
-        f"{dashboard.uid}.json": json.dumps(as_grafana(dashboard), indent=2, ensure_ascii=False) + "\n"
+        f"{dashboard.uid}.json": json.dumps(as_grafana(dashboard, runbook_url), indent=2, ensure_ascii=False) + "\n"
         for dashboard in (FLEET, SERVICE, DAEMON)
     }
-    return dashboards | {"rules.yml": as_yaml(GROUPS)} | _alarms(config)
+    return dashboards | {"rules.yml": as_yaml(groups(runbook_url))} | _alarms(config, runbook_url)
 
 
-def _alarms(config: Config | None) -> dict[str, str]:
-    templates = {} if config is None else alarms(config)
+def _alarms(config: Config | None, runbook_url: str | None) -> dict[str, str]:
+    templates = {} if config is None else alarms(config, runbook_url)
     if not templates:
-        return {"queue-alarm.yaml": as_yaml(queue_alarm())}
+        return {"queue-alarm.yaml": as_yaml(queue_alarm(runbook_url))}
     return {_named(stack): as_yaml(template) for stack, template in templates.items()}
 
 

@@ -4,28 +4,37 @@ from __future__ import annotations
 
 from autoscaler.monitoring.grafana import BAD, CALM, GOOD, WARN, Dashboard, Panel, PanelQuery, Section, Shape, Unit
 from autoscaler.monitoring.wording import (
+    ACCOUNT,
     BY_SERVICE,
     CHOSEN,
     CLUSTER,
-    IN_TIME,
+    IN_TIME_STEPS,
     MARKS,
-    PAID_AND_WASTED,
+    MODES,
+    PAUSES,
     RANGE,
     RATE,
     REGION,
+    SERVICE_LEGEND,
     SERVICES,
-    WARNING,
-    YES_NO,
+    STATUS,
+    WORST,
+    cost,
     ever_bound,
+    in_time,
     in_time_ratio,
     late_ratio,
+    mode,
+    pause,
+    status,
     tasks,
+    worst,
 )
 
 HEADLINE = Section(
     "Latency target",
     (
-        IN_TIME,
+        in_time(),
         Panel(
             "At risk",
             "Services whose latency target cannot be met. The log event notice of kind slo_at_risk gives the reason.",
@@ -34,6 +43,7 @@ HEADLINE = Section(
             width=4,
             height=5,
             steps=((None, GOOD), (1, WARN)),
+            empty="No decision yet",
         ),
         Panel(
             "Not served",
@@ -43,15 +53,17 @@ HEADLINE = Section(
             width=4,
             height=5,
             steps=((None, GOOD), (1, BAD)),
+            empty="No service",
         ),
         Panel(
             "At their maximum",
             "Services at max_tasks. If a service misses its latency target, raise max_tasks.",
-            (PanelQuery(f"sum({tasks('desired')} >= bool ignoring(kind) {tasks('max')})"),),
+            (PanelQuery(f"sum({tasks('desired')} >= bool {tasks('max')})"),),
             Shape.STAT,
             width=4,
             height=5,
             steps=((None, GOOD), (1, WARN)),
+            empty="ECS cannot be read",
         ),
         Panel(
             "Paused",
@@ -61,6 +73,7 @@ HEADLINE = Section(
             width=3,
             height=5,
             steps=((None, GOOD), (1, WARN)),
+            empty="No service",
         ),
         Panel(
             "AWS calls per month",
@@ -72,38 +85,81 @@ HEADLINE = Section(
             height=5,
             steps=((None, CALM),),
             decimals=2,
+            empty="No daemon",
         ),
     ),
 )
+
+
+def _of_queues(metric: str, aggregation: str, state: str = "") -> tuple[str, str]:
+    """Return a metric of the queues for each service, and its maximum in the time range as the rank of the service."""
+    series = f"{metric}{{{state}{CHOSEN}}}"
+    return (
+        f"{aggregation}{BY_SERVICE}({series})",
+        f"{aggregation}{BY_SERVICE}(max_over_time({series}[{RANGE}] @ end()))",
+    )
+
+
+OLDEST, OLDEST_RANK = _of_queues("autoscaler_queue_oldest_age_seconds", "max")
+BACKLOG, BACKLOG_RANK = _of_queues("autoscaler_queue_messages", "sum", 'state="visible",')
+
+
+def _of_services(metric: str, chosen: str = "") -> str:
+    return f"max{BY_SERVICE}({metric}{{{CHOSEN}}}{chosen})"
+
+
+def _increase(metric: str, at: str = "") -> str:
+    return f"sum{BY_SERVICE}(increase({metric}{{{CHOSEN}}}[{RANGE}]{at}))"
+
+
+WAIT, TARGET = _of_services("autoscaler_expected_wait_seconds"), _of_services("autoscaler_acceptable_latency_seconds")
+BILLED, WASTED = "autoscaler_task_seconds_total", "autoscaler_wasted_task_seconds_total"
 
 SERVICES_NOW = Section(
     "Services now",
     (
         Panel(
-            "Services",
-            "One row per service; click its name to open it. Expected wait: until a message that arrives now is"
-            " received. In time: share of messages over the time range.",
+            "Services, worst first",
+            "One row per service; click its name to open it. Status: not served (a read or write fails), late (more"
+            " than 5 % of the messages of five minutes), at risk, or ok. Oldest: the age of the oldest message, from"
+            " CloudWatch. In time, task-hours and wasted: over the time range. Clear in: the time to clear the backlog."
+            " Their cost is the task-hours multiplied by the price of a task-hour.",
             (
-                PanelQuery(f"sum{BY_SERVICE}(autoscaler_service_up{{{CHOSEN}}})", column="served"),
+                PanelQuery(status(), column="status"),
                 PanelQuery(in_time_ratio(RANGE, BY_SERVICE), column="in time"),
-                PanelQuery(f"sum{BY_SERVICE}(autoscaler_slo_at_risk{{{CHOSEN}}})", column="at risk"),
-                PanelQuery(f"sum{BY_SERVICE}({tasks('desired')})", column="tasks"),
-                PanelQuery(f"sum{BY_SERVICE}({tasks('demand')})", column="demand"),
-                PanelQuery(f"sum{BY_SERVICE}({tasks('max')})", column="max"),
-                PanelQuery(
-                    f'sum{BY_SERVICE}(autoscaler_queue_messages{{state="visible",{CHOSEN}}})',
-                    column="backlog",
-                ),
-                PanelQuery(f"sum{BY_SERVICE}(autoscaler_expected_wait_seconds{{{CHOSEN}}})", column="expected wait"),
-                PanelQuery(
-                    f"sum{BY_SERVICE}(autoscaler_acceptable_latency_seconds{{{CHOSEN}}})", column="latency target"
-                ),
+                PanelQuery(OLDEST, column="oldest"),
+                PanelQuery(TARGET, column="latency target"),
+                PanelQuery(WAIT, column="expected wait"),
+                PanelQuery(BACKLOG, column="backlog"),
+                PanelQuery(_of_services("autoscaler_time_to_clear_seconds"), column="clear in"),
+                PanelQuery(tasks("desired"), column="tasks"),
+                PanelQuery(tasks("demand"), column="demand"),
+                PanelQuery(tasks("max"), column="max"),
+                PanelQuery(mode(), column="mode"),
+                PanelQuery(pause(), column="paused"),
+                PanelQuery(f"{_increase(BILLED)} / 3600", column="task-hours"),
+                PanelQuery(f"{_increase(WASTED)} / ({_increase(BILLED)} > 0)", column="wasted"),
             ),
             Shape.TABLE,
             width=24,
-            height=6,
-            units={"in time": Unit.RATIO, "expected wait": Unit.SECONDS, "latency target": Unit.SECONDS},
-            columns={"served": YES_NO, "at risk": WARNING},
+            height=12,
+            units={
+                "in time": Unit.RATIO,
+                "oldest": Unit.SECONDS,
+                "latency target": Unit.SECONDS,
+                "expected wait": Unit.SECONDS,
+                "clear in": Unit.SECONDS,
+                "task-hours": Unit.HOURS,
+                "wasted": Unit.RATIO,
+            },
+            columns={"status": STATUS, "mode": MODES, "paused": PAUSES},
+            column_steps={
+                "in time": IN_TIME_STEPS,
+                "wasted": ((None, GOOD), (0.5, WARN)),
+                "clear in": ((None, GOOD), (900, WARN), (3600, BAD)),
+            },
+            sort=("status", "oldest"),
+            empty="-",
         ),
     ),
 )
@@ -112,21 +168,45 @@ COURSE = Section(
     "Over time",
     (
         Panel(
-            "Messages late, by service",
+            f"Messages late: the {WORST} services with the most late messages",
             "Share of received messages that waited longer than the latency target. No value if none were received.",
-            (PanelQuery(late_ratio(RATE, BY_SERVICE), "{{ecs_service}}"),),
-            unit=Unit.RATIO,
-        ),
-        Panel(
-            "Expected wait, relative to the latency target",
-            "Expected time until a message that arrives now is received. Above 100 %, it will be late.",
             (
                 PanelQuery(
-                    f"autoscaler_expected_wait_seconds{{{CHOSEN}}} / autoscaler_acceptable_latency_seconds{{{CHOSEN}}}",
-                    "{{ecs_service}}",
+                    worst(late_ratio(RATE, BY_SERVICE), _increase("autoscaler_late_messages_total", " @ end()")),
+                    SERVICE_LEGEND,
                 ),
             ),
             unit=Unit.RATIO,
+            empty="No message received",
+        ),
+        Panel(
+            f"Oldest message: the {WORST} services with the oldest messages",
+            "Age of the oldest message of each service, from CloudWatch, with messages in flight.",
+            (PanelQuery(worst(OLDEST, OLDEST_RANK), SERVICE_LEGEND),),
+            unit=Unit.SECONDS,
+            empty="CloudWatch has no age: no queue has messages, or cloudwatch:GetMetricData is not permitted",
+        ),
+        Panel(
+            f"Expected wait, relative to the latency target: the {WORST} services with the longest wait",
+            "Expected time until a message that arrives now is received. Above 100 %, it will be late.",
+            (
+                PanelQuery(
+                    worst(
+                        f"{WAIT} / {TARGET}",
+                        f"max{BY_SERVICE}(max_over_time(autoscaler_expected_wait_seconds{{{CHOSEN}}}[{RANGE}] @ end()))"
+                        f" / {_of_services('autoscaler_acceptable_latency_seconds', ' @ end()')}",
+                    ),
+                    SERVICE_LEGEND,
+                ),
+            ),
+            unit=Unit.RATIO,
+            empty="No task runs",
+        ),
+        Panel(
+            f"Backlog: the {WORST} services with the largest backlog",
+            "Approximate number of visible messages, without messages in flight or delayed.",
+            (PanelQuery(worst(BACKLOG, BACKLOG_RANK), SERVICE_LEGEND),),
+            empty="No queue can be read",
         ),
         Panel(
             "Tasks",
@@ -137,16 +217,18 @@ COURSE = Section(
                 PanelQuery(f"sum({tasks('running')})", "running"),
             ),
             dashed=("demand",),
+            empty="No service has been polled",
         ),
         Panel(
-            "Backlog, by service",
-            "Approximate number of visible messages, without messages in flight or delayed.",
+            f"Wasted tasks: the {WORST} services that waste most",
+            "Average number of billed tasks that process no message: starting tasks and free slots.",
             (
                 PanelQuery(
-                    f'sum by (ecs_service) (autoscaler_queue_messages{{state="visible",{CHOSEN}}})', "{{ecs_service}}"
+                    worst(f"sum{BY_SERVICE}(rate({WASTED}{{{CHOSEN}}}[{RATE}]))", _increase(WASTED, " @ end()")),
+                    SERVICE_LEGEND,
                 ),
             ),
-            stacked=True,
+            empty="No task ran",
         ),
     ),
 )
@@ -154,22 +236,7 @@ COURSE = Section(
 COST = Section(
     "Cost",
     (
-        PAID_AND_WASTED,
-        Panel(
-            "Task-hours over the time range",
-            "Task-hours by service. Their cost is this number multiplied by the price of a task-hour.",
-            (
-                PanelQuery(
-                    f"sum by (ecs_service) (increase(autoscaler_task_seconds_total{{{CHOSEN}}}[{RANGE}])) / 3600",
-                    "{{ecs_service}}",
-                ),
-            ),
-            Shape.STAT,
-            Unit.HOURS,
-            width=6,
-            steps=((None, CALM),),
-            decimals=1,
-        ),
+        *cost(),
         Panel(
             "Decisions, by binding rule",
             "Rules that limited the target, over all services. none: the target was the demand.",
@@ -177,6 +244,7 @@ COST = Section(
             unit=Unit.PER_SECOND,
             width=6,
             stacked=True,
+            empty="No decision in this time range",
         ),
     ),
 )
@@ -185,7 +253,7 @@ FLEET = Dashboard(
     "autoscaler-fleet",
     "Autoscaler / Fleet",
     "All services: latency targets, tasks, cost.",
-    (REGION, CLUSTER, SERVICES),
+    (ACCOUNT, REGION, CLUSTER, SERVICES),
     (HEADLINE, SERVICES_NOW, COURSE, COST),
     MARKS,
 )

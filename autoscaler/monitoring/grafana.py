@@ -31,12 +31,15 @@ class Unit(StrEnum):
     BYTES = "bytes"
     DOLLARS = "currencyUSD"
     PER_SECOND = "cps"
-    HOURS = "h"
+    HOURS = "suffix: h"  # the unit `h` becomes days and weeks
     TEXT = "string"
 
 
 Names = Mapping[str, tuple[str, str]]
 """The text and the colour of each value."""
+
+Steps = tuple[tuple[float | None, str], ...]
+"""Thresholds, each with its colour. None: all values below the next one."""
 
 GOOD, WARN, BAD, CALM = "green", "orange", "red", "blue"
 """Colours by meaning."""
@@ -57,7 +60,8 @@ class Panel:
 
     `steps`: thresholds with a colour each, the first for all lower values (empty: no thresholds). `names`: texts and
     colours of values. `columns`: the same for the columns of a table. `dashed`: legends of series with dashed lines.
-    `units`: units of columns or legends that differ from `unit`.
+    `units`: units of columns or legends that differ from `unit`. `column_steps`: thresholds of columns. `sort`: the
+    columns of a table that order its rows, highest first. `empty`: the text if there is no value.
     """
 
     title: str
@@ -67,11 +71,14 @@ class Panel:
     unit: Unit = Unit.COUNT
     width: int = 12
     height: int = 8
-    steps: tuple[tuple[float | None, str], ...] = ()
+    steps: Steps = ()
     names: Names = field(default_factory=dict)
     dashed: tuple[str, ...] = ()
     units: Mapping[str, Unit] = field(default_factory=dict)
     columns: Mapping[str, Names] = field(default_factory=dict)
+    column_steps: Mapping[str, Steps] = field(default_factory=dict)
+    sort: tuple[str, ...] = ()
+    empty: str = ""
     stacked: bool = False
     most: float | None = None
     decimals: int | None = None
@@ -137,8 +144,8 @@ COLUMNS = 24
 SERVICE_UID = "autoscaler-service"
 
 
-def as_grafana(dashboard: Dashboard) -> Json:
-    """Return the dashboard, ready to be imported or provisioned."""
+def as_grafana(dashboard: Dashboard, runbook_url: str | None = None) -> Json:
+    """Return the dashboard, ready to be imported or provisioned. With the address of the runbook, it has a link."""
     return {
         "uid": dashboard.uid,
         "title": dashboard.title,
@@ -154,7 +161,7 @@ def as_grafana(dashboard: Dashboard) -> Json:
         "timezone": "browser",
         "templating": {"list": [_data_source(), *map(_variable, dashboard.variables)]},
         "annotations": {"list": list(map(_annotation, dashboard.marks))},
-        "links": [_links()],
+        "links": list(_links(runbook_url)),
         "panels": list(_laid_out(dashboard.sections)),
     }
 
@@ -171,14 +178,13 @@ def _variable(variable: Variable) -> Json:
         "label": variable.title,
         "type": "query",
         "datasource": SOURCE,
-        "definition": query,
         "query": {"qryType": 1, "query": query, "refId": variable.name},
         "refresh": 2,
         "sort": 1,
         "multi": variable.several,
         "includeAll": variable.several,
-        "allValue": ".*" if variable.several else None,  # also matches series without the label
-        "current": every if variable.several else {},
+        # The value of All also matches series without the label.
+        **({"allValue": ".*", "current": every} if variable.several else {}),
     }
 
 
@@ -196,16 +202,13 @@ def _annotation(mark: Mark) -> Json:
     }
 
 
-def _links() -> Json:
-    """Return the links to the other two dashboards, with the same time range and services."""
-    return {
-        "title": "Autoscaler",
-        "type": "dashboards",
-        "tags": ["autoscaler"],
-        "asDropdown": False,
-        "includeVars": True,
-        "keepTime": True,
-    }
+def _links(runbook_url: str | None) -> Iterator[Json]:
+    """Yield the link to the other two dashboards, with the same time range and services, and that to the runbook."""
+    own = {"asDropdown": False, "includeVars": True, "keepTime": True, "targetBlank": False, "tooltip": "", "url": ""}
+    yield {"title": "Autoscaler", "type": "dashboards", "icon": "external link", "tags": ["autoscaler"], **own}
+    if runbook_url is not None:
+        page = {"includeVars": False, "keepTime": False, "targetBlank": True, "url": runbook_url}
+        yield {"title": "Runbook", "type": "link", "icon": "doc", "tags": [], **own, **page}
 
 
 def _laid_out(sections: tuple[Section, ...]) -> Iterator[Json]:
@@ -234,9 +237,13 @@ def as_panel(panel: Panel) -> Json:
         "datasource": SOURCE,
         "targets": [_target(panel, *each) for each in zip("ABCDEFGHIJKLMN", panel.queries, strict=False)],
         "fieldConfig": {"defaults": _defaults(panel), "overrides": list(_overrides(panel))},
-        "options": _OPTIONS[panel.shape],
+        "options": _OPTIONS[panel.shape] | _sorted(panel),
     }
     return own | ({"transformations": _columns(panel)} if panel.shape is Shape.TABLE else {})
+
+
+def _sorted(panel: Panel) -> Json:
+    return {"sortBy": [{"displayName": column, "desc": True} for column in panel.sort]} if panel.sort else {}
 
 
 def _target(panel: Panel, letter: str, query: PanelQuery) -> Json:
@@ -254,17 +261,20 @@ def _target(panel: Panel, letter: str, query: PanelQuery) -> Json:
 
 
 def _defaults(panel: Panel) -> Json:
-    steps = [{"value": value, "color": colour} for value, colour in panel.steps or ((None, "text"),)]
-    limits = {"max": panel.most, "decimals": panel.decimals}
+    limits = {"max": panel.most, "decimals": panel.decimals, "noValue": panel.empty or None}
     return {
         "unit": panel.unit.value,
         "min": 0,
         **{name: limit for name, limit in limits.items() if limit is not None},
         "color": {"mode": "palette-classic" if panel.shape is Shape.CURVES else "thresholds"},
-        "thresholds": {"mode": "absolute", "steps": steps},
+        "thresholds": _thresholds(panel.steps or ((None, "text"),)),
         "mappings": _mappings(panel.names),
         "custom": _custom(panel),
     }
+
+
+def _thresholds(steps: Steps) -> Json:
+    return {"mode": "absolute", "steps": [{"value": value, "color": colour} for value, colour in steps]}
 
 
 def _mappings(names: Names) -> list[Json]:
@@ -279,6 +289,10 @@ def _custom(panel: Panel) -> Json:
     return {"fillOpacity": 80, "lineWidth": 0} if panel.shape is Shape.STATES else {}
 
 
+COLOURED: Json = {"id": "custom.cellOptions", "value": {"type": "color-text"}}
+"""The value of a table cell has the colour of its text or of its threshold."""
+
+
 def _overrides(panel: Panel) -> Iterator[Json]:
     dashes = {"id": "custom.lineStyle", "value": {"fill": "dash", "dash": [8, 8]}}
     for legend in panel.dashed:
@@ -286,13 +300,15 @@ def _overrides(panel: Panel) -> Iterator[Json]:
     for name, unit in panel.units.items():
         yield _override(name, [{"id": "unit", "value": unit.value}])
     for name, names in panel.columns.items():
-        coloured = {"id": "custom.cellOptions", "value": {"type": "color-text"}}
-        yield _override(name, [{"id": "mappings", "value": _mappings(names)}, coloured])
+        yield _override(name, [{"id": "mappings", "value": _mappings(names)}, COLOURED])
+    for name, steps in panel.column_steps.items():
+        yield _override(name, [{"id": "thresholds", "value": _thresholds(steps)}, COLOURED])
     if panel.shape is Shape.TABLE:
         link = {
             "title": "Show the service",
-            "url": f"/d/{SERVICE_UID}?${{datasource:queryparam}}&var-cluster=${{__data.fields.cluster}}"
-            "&var-service=${__value.text}&${__url_time_range}",
+            "url": f"/d/{SERVICE_UID}?${{datasource:queryparam}}&${{account:queryparam}}"
+            "&var-region=${__data.fields.region:percentencode}&var-cluster=${__data.fields.cluster:percentencode}"
+            "&var-service=${__value.text:percentencode}&${__url_time_range}",
         }
         yield _override("service", [{"id": "links", "value": [link]}])
 
@@ -305,9 +321,10 @@ def _columns(panel: Panel) -> list[Json]:
     """Return the transformations to one row per service: its names, and the value of each query in its column."""
     letters = zip("ABCDEFGHIJKLMN", panel.queries, strict=False)
     columns = {f"Value #{letter}": query.column for letter, query in letters}
-    names = {"aws_region": "region", "ecs_cluster": "cluster", "ecs_service": "service"} | columns
+    labels = {"ecs_service": "service", "ecs_cluster": "cluster", "aws_region": "region"}
+    names = labels | columns | {"aws_account": "account"}
     order = {name: place for place, name in enumerate(names)}
-    hidden = {"Time": True, "aws_account": True}
+    hidden = {"Time": True, "job": True}
     return [
         {"id": "merge", "options": {}},
         {"id": "organize", "options": {"renameByName": names, "indexByName": order, "excludeByName": hidden}},
@@ -322,15 +339,15 @@ _OPTIONS: dict[Shape, Json] = {
         "textMode": "auto",
     },
     Shape.CURVES: {
-        "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
+        "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
         "tooltip": {"mode": "multi", "sort": "desc"},
     },
     Shape.STATES: {
         "mergeValues": True,
         "showValue": "never",
         "rowHeight": 0.9,
-        "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False},
-        "tooltip": {"mode": "single"},
+        "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False, "calcs": []},
+        "tooltip": {"mode": "single", "sort": "none"},
     },
     Shape.TABLE: {"showHeader": True, "cellHeight": "sm"},
 }

@@ -27,7 +27,8 @@ OF_A_SERVICE = """
 ## Metrics of a service
 
 Each metric also has the labels `aws_account`, `aws_region`, `ecs_cluster` and `ecs_service`. `aws_account` is empty for
-services in the account of the daemon, which have no role.
+services in the account of the daemon, which have no role. `ecs_cluster` is the name of the cluster only. Keep all four
+in sums, and `job`: `sum by (job, aws_account, aws_region, ecs_cluster, ecs_service) (...)`.
 
 """
 

@@ -83,6 +83,68 @@ def test_every_variable_of_a_dashboard_exists_and_is_used(dashboard: Dashboard) 
     assert all(name in " ".join(dashboard.expressions) for name in used)
 
 
+SERVICE_KEY = ("job", *SERVICE_LABELS)
+
+TOTALS = {("rule",), ("kind",), ("le",), ("api",), ("outcome",), ("category",), ("source",), ("reason",), ("version",)}
+"""Groupings of totals over all services, and of the daemon's own metrics."""
+
+
+@EACH_DASHBOARD
+def test_every_sum_by_names_keeps_job_account_region_cluster_and_service_apart(dashboard: Dashboard) -> None:
+    for expr in dashboard.expressions:
+        for labels in re.findall(r"\b(?:by|on|without|ignoring) \(([^)]*)\)", expr):
+            names = tuple(labels.split(", "))
+            assert names[: len(SERVICE_KEY)] == SERVICE_KEY or names in TOTALS, expr
+
+
+def test_the_services_dashboard_sums_only_within_one_service() -> None:
+    for expr in SERVICE.expressions:
+        assert not re.search(r"\b(?:sum|max|min|avg|count)\s*\(", expr), expr
+
+
+@EACH_DASHBOARD
+def test_every_panel_without_data_says_why(dashboard: Dashboard) -> None:
+    for panel, written in zip(dashboard.panels, panels(dashboard), strict=True):
+        assert panel.empty, panel.title
+        assert written["fieldConfig"]["defaults"]["noValue"] == panel.empty
+
+
+def test_a_panel_with_a_line_for_each_service_shows_ten_and_its_title_says_so() -> None:
+    for panel in FLEET.panels:
+        if panel.shape is Shape.CURVES:
+            by_service = any("ecs_service" in query.legend for query in panel.queries)
+            assert by_service == ("the 10 services" in panel.title), panel.title
+            assert all("topk(10, " in query.expr and "@ end()" in query.expr for query in panel.queries) == by_service
+
+
+def test_the_table_of_the_fleet_is_sorted_and_coloured() -> None:
+    [table] = [panel for panel in panels(FLEET) if panel["type"] == "table"]
+    assert table["options"]["sortBy"] == [
+        {"displayName": "status", "desc": True},
+        {"displayName": "oldest", "desc": True},
+    ]
+    coloured = {
+        override["matcher"]["options"]
+        for override in table["fieldConfig"]["overrides"]
+        for each in override["properties"]
+        if each["id"] == "custom.cellOptions"
+    }
+    assert coloured == {"status", "mode", "paused", "in time", "wasted", "clear in"}
+    names = set(table["transformations"][1]["options"]["renameByName"].values())
+    assert names > coloured | {"service", "cluster", "region", "account", "oldest", "tasks", "task-hours"}
+
+
+def test_a_fleet_can_be_selected_by_several_values_and_a_service_by_one() -> None:
+    def several(dashboard: Dashboard) -> dict[str, bool]:
+        return {each["name"]: each["multi"] for each in as_grafana(dashboard)["templating"]["list"] if "multi" in each}
+
+    assert several(FLEET) == dict.fromkeys(("account", "region", "cluster", "service"), True)
+    # The daemon's own account is an empty label, which only `All` selects.
+    assert several(SERVICE) == {"account": True, "region": False, "cluster": False, "service": False}
+    for variable in as_grafana(FLEET)["templating"]["list"][1:]:
+        assert (variable["allValue"], variable["current"]["value"]) == (".*", "$__all")
+
+
 @EACH_DASHBOARD
 def test_every_panel_has_a_title_a_description_a_unit_and_a_query(dashboard: Dashboard) -> None:
     for panel in dashboard.panels:
@@ -139,6 +201,9 @@ def test_every_query_of_a_panel_is_written(dashboard: Dashboard) -> None:
 def test_the_three_dashboards_link_to_each_other() -> None:
     for dashboard in DASHBOARDS:
         [links] = as_grafana(dashboard)["links"]
+        assert [each["title"] for each in as_grafana(dashboard, "https://docs.example.com/r")["links"]][1:] == [
+            "Runbook"
+        ]
         assert links["tags"] == as_grafana(dashboard)["tags"] == ["autoscaler"]
         assert links["includeVars"]
         assert links["keepTime"]
@@ -151,6 +216,8 @@ def test_the_three_dashboards_link_to_each_other() -> None:
         for link in each["value"]
     ]
     assert link["url"].startswith(f"/d/{SERVICE.uid}?")
+    passed = set(re.findall(r"var-(\w+)=|\$\{(\w+):queryparam\}", link["url"]))
+    assert {one or other for one, other in passed} == {"datasource", "account", "region", "cluster", "service"}
 
 
 def test_the_first_panel_shows_the_messages_in_time() -> None:

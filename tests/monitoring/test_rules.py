@@ -16,14 +16,21 @@ import yaml
 from autoscaler.config import load
 from autoscaler.monitoring import files
 from autoscaler.monitoring.alarms import Stack, alarms, queue_alarm, threshold_s
+from autoscaler.monitoring.conditions import CONDITIONS, RECORDINGS, SLOW_CONDITIONS, Recording
 from autoscaler.monitoring.files import as_yaml
-from autoscaler.monitoring.rules import ALERTS, GROUPS, RECORDINGS, RUNBOOK
+from autoscaler.monitoring.rules import ALERTS, RUNBOOK, groups
 from autoscaler.telemetry.families import SERVICE_LABELS
-from tests.monitoring.queries import NAMED, labels_in, metrics_in
+from tests.monitoring.causes import STAGES
+from tests.monitoring.queries import labels_in, metrics_in
 from tests.monitoring.test_dashboards import SCRAPE_LABELS, served
 
 ROOT = Path(__file__).parents[2]
-CASES = Path(__file__).parent / "rules_test.yml"
+RUNBOOK_TEXT = (ROOT / RUNBOOK).read_text()
+
+ALERT_LABELS = {"alertname", "alertstate", "severity"}
+"""The labels of Prometheus' own series of alerts."""
+
+CASE_FILES = [Path(__file__).parent / name for name in ("rules_test.yml", "slow_rules_test.yml")]
 
 SETTINGS = {
     "AUTOSCALER_DEFAULTS__CLUSTER": "prod",
@@ -48,46 +55,102 @@ LATENCIES_S = {"orders": 60, "refunds": 300, "paid": 30, "pa-id.fifo": 30}
 
 def cases() -> list[tuple[str, bool]]:
     """Return the alert of each case, and whether it is expected to fire."""
-    tested = yaml.safe_load(CASES.read_text())["tests"]
+    tested = [test for path in CASE_FILES for test in yaml.safe_load(path.read_text())["tests"]]
     return [
         (case["alertname"], bool(case["exp_alerts"])) for test in tested for case in test.get("alert_rule_test", ())
     ]
 
 
+URL = "https://docs.example.com/autoscaler/runbook.html"
+
+RECORDED: tuple[Recording, ...] = (*RECORDINGS, *CONDITIONS, *SLOW_CONDITIONS)
+
+EXPRESSIONS = [*(each.expr for each in RECORDED), *(alert.expr for alert in ALERTS)]
+
+RULES = [rule for group in groups(URL)["groups"] for rule in group["rules"]]
+
+
+def labels_of_series() -> dict[str, set[str]]:
+    """Return the labels of all series, served and recorded."""
+    levels = {
+        "ecs_service": set(SERVICE_LABELS),
+        "aws_region": {"aws_account", "aws_region"},
+        "category": {"category"},
+        "job": set[str](),
+    }
+    return served() | {each.record: levels[each.record.partition(":")[0]] for each in RECORDED}
+
+
 def test_every_name_in_a_rule_exists() -> None:
-    names = served() | {recording.record: set(SERVICE_LABELS) for recording in RECORDINGS}
-    for expr in [each.expr for each in (*RECORDINGS, *ALERTS)]:
+    names = labels_of_series()
+    for expr in EXPRESSIONS:
         assert metrics_in(expr) <= names.keys(), expr
-        assert labels_in(expr) <= SCRAPE_LABELS.union(*(names[name] for name in metrics_in(expr))), expr
+        known = SCRAPE_LABELS.union(ALERT_LABELS, *(names[name] for name in metrics_in(expr)))
+        assert labels_in(expr) <= known, expr
+
+
+def test_every_recorded_condition_is_used() -> None:
+    used = set().union(*map(metrics_in, EXPRESSIONS))
+    assert {each.record for each in (*CONDITIONS, *SLOW_CONDITIONS)} <= used
 
 
 def test_the_text_of_an_alert_uses_only_labels_of_its_series() -> None:
-    names = served() | {recording.record: set(SERVICE_LABELS) for recording in RECORDINGS}
+    names = labels_of_series()
     for alert in ALERTS:
         known = SCRAPE_LABELS.union(*(names[name] for name in metrics_in(alert.expr)))
-        assert set(NAMED.findall(alert.summary + alert.description)) <= known, alert.name
+        assert set(re.findall(r"\$labels\.(\w+)", alert.summary + alert.description)) <= known, alert.name
 
 
-@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
-def test_every_alert_has_a_complete_entry_in_the_runbook(alert: Any) -> None:
-    sections = dict(re.findall(r"^## (.+?)\n(.+?)(?=\n## |\Z)", (ROOT / RUNBOOK).read_text(), re.MULTILINE | re.DOTALL))
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.get("record") or rule["alert"])
+def test_every_sum_keeps_services_and_regions_apart_and_joins_the_addresses_of_a_daemon(rule: dict[str, Any]) -> None:
+    groupings = {tuple(labels.split(", ")) for labels in re.findall(r"\b(?:by|on) \(([^)]*)\)", rule["expr"])}
+    service = ("job", *SERVICE_LABELS)
+    assert groupings <= {service, ("job", "aws_account", "aws_region"), ("job", "category"), ("job",), ("",)}
+    assert "without" not in rule["expr"]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.get("record") or rule["alert"])
+def test_no_alert_keeps_a_state_that_a_restart_of_prometheus_loses(rule: dict[str, Any]) -> None:
+    if "for" in rule:  # they have no value before the first scrape after a start
+        assert (rule["alert"], rule["for"]) in {("AutoscalerDaemonGone", "2m"), ("AutoscalerDaemonAbsent", "2m")}
+
+
+@pytest.mark.parametrize("name", dict.fromkeys(alert.name for alert in ALERTS))
+def test_every_alert_has_a_complete_entry_in_the_runbook(name: str) -> None:
+    sections = dict(re.findall(r"^## (.+?)\n(.+?)(?=\n## |\Z)", RUNBOOK_TEXT, re.MULTILINE | re.DOTALL))
     for word in ("**Meaning:**", "**Check**", "**Action:**"):
-        assert word in sections[alert.name]
-    [rule] = [rule for group in GROUPS["groups"] for rule in group["rules"] if rule.get("alert") == alert.name]
-    assert rule["annotations"]["runbook_url"] == f"docs/runbook.md#{alert.name.lower()}"
+        assert word in sections[name]
+
+
+def test_every_link_to_the_runbook_is_absolute_and_leads_to_a_section() -> None:
+    anchors = {title.lower().replace(" ", "-") for title in re.findall(r"^## (.+)$", RUNBOOK_TEXT, re.MULTILINE)}
+    links = re.findall(r"https?://[^\s\"']+", " ".join(files(load(SETTINGS), URL).values()))
+    runbook = [link.rstrip(".") for link in links if link.startswith(URL)]
+    assert {link.partition("#")[2] for link in runbook} == {"", "oldest-message"} | {
+        alert.name.lower() for alert in ALERTS
+    }
+    assert {link.partition("#")[2] for link in runbook} - {""} <= anchors
+    assert [rule["annotations"]["runbook_url"] for rule in RULES if "alert" in rule]
+
+
+def test_without_an_address_of_the_runbook_no_link_is_written() -> None:
+    written = " ".join(files(None).values())
+    assert "runbook_url" not in written
+    assert "docs/runbook.md, section AutoscalerSloMissed" in written
 
 
 def test_the_runbook_has_no_entry_without_an_alert_or_an_alarm() -> None:
-    entries = re.findall(r"^## (.+)$", (ROOT / RUNBOOK).read_text(), re.MULTILINE)
-    assert entries == [*(alert.name for alert in ALERTS), "Oldest message"]
+    entries = re.findall(r"^## (.+)$", RUNBOOK_TEXT, re.MULTILINE)
+    assert sorted(entries) == sorted({alert.name for alert in ALERTS} | {"Oldest message"})
 
 
-def test_every_alert_has_a_case_that_fires_and_one_that_does_not() -> None:
-    assert set(cases()) == {(alert.name, fires) for alert in ALERTS for fires in (True, False)}
+def test_every_alert_has_a_case_that_fires() -> None:
+    fired = {name for name, fires in cases() if fires} | {stage.fired.alert for stage in STAGES}
+    assert fired == {alert.name for alert in ALERTS}
 
 
 @pytest.mark.parametrize(
-    "value", [GROUPS, queue_alarm(), {"a": [1, [2], {"b": [], "c": {}}], "yes": "no", "x": "a: b"}]
+    "value", [groups(), queue_alarm(), {"a": [1, [2], {"b": [], "c": {}}], "yes": "no", "x": "a: b"}]
 )
 def test_written_yaml_is_parsed_back_unchanged(value: dict[str, Any]) -> None:
     assert yaml.safe_load(as_yaml(value)) == value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from html import escape
 from typing import Any, NamedTuple
 
@@ -95,22 +96,21 @@ def _stats(panel: Panel, curves: list[Curve]) -> Iterator[str]:
         yield f'<div style="color:{colour_of(value, panel)}">{label}<b>{escape(text)}</b></div>'
 
 
-TABLE_LABELS = ("aws_region", "ecs_cluster", "ecs_service")
+TABLE_LABELS = ("ecs_service", "ecs_cluster", "aws_region")
 
 
 def table(panel: Panel, answers: list[list[Any]]) -> str:
-    """Draw a table with one row for each service."""
-    rows: dict[tuple[str, str, str], dict[str, float]] = {}
+    """Draw a table with one row for each service, in the order of the panel."""
+    rows: dict[tuple[str, ...], dict[str, float]] = {}
     for query, answer in zip(panel.queries, answers, strict=True):
         for series in answer:
-            region, cluster, service = (series["metric"].get(label, "") for label in TABLE_LABELS)
-            names = region, cluster, service
+            names = tuple(series["metric"].get(label, "") for label in TABLE_LABELS)
             rows.setdefault(names, {})[query.column] = float(series["value"][1])
     columns = [query.column for query in panel.queries]
-    head = "".join(f"<th>{column}</th>" for column in ("region", "cluster", "service", *columns))
+    head = "".join(f"<th>{column}</th>" for column in ("service", "cluster", "region", *columns))
     body = "".join(
         f"<tr>{''.join(f'<td>{escape(name)}</td>' for name in names)}{''.join(_cells(panel, columns, row))}</tr>"
-        for names, row in rows.items()
+        for names, row in sorted(rows.items(), key=lambda row: [-row[1].get(column, 0.0) for column in panel.sort])
     )
     return f"<table><tr>{head}</tr>{body}</table>"
 
@@ -118,11 +118,14 @@ def table(panel: Panel, answers: list[list[Any]]) -> str:
 def _cells(panel: Panel, columns: list[str], row: dict[str, float]) -> Iterator[str]:
     for column in columns:
         value = row.get(column)
-        known = None if value is None else _name_of(value, panel.columns.get(column, {}))
-        if known:
-            yield f'<td style="color:{COLOURS[known[1]]}">{known[0]}</td>'
-        else:
-            yield f"<td>{'' if value is None else shown(value, panel.units.get(column, panel.unit))}</td>"
+        if value is None:
+            yield f"<td>{panel.empty}</td>"
+            continue
+        names, steps = panel.columns.get(column, {}), panel.column_steps.get(column, ())
+        own = replace(panel, names=names, steps=steps)
+        known = _name_of(value, names)
+        text = known[0] if known else shown(value, panel.units.get(column, panel.unit), panel.decimals)
+        yield f'<td style="color:{colour_of(value, own)}">{escape(text)}</td>'
 
 
 class Frame(NamedTuple):

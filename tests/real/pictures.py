@@ -71,6 +71,8 @@ def _span(answers: dict[str, list[Any]]) -> Span:
 
 
 def _drawn(panel: Panel, answers: list[Any], size: tuple[int, int], span: Span) -> str:
+    if not any(answers):
+        return f'<p class="stats">{escape(panel.empty)}</p>'
     if panel.shape is Shape.TABLE:
         return table(panel, answers)
     drawn = curves_of(panel.queries, answers)
