@@ -190,7 +190,7 @@ def _votes(account: Mapping[str, Any]) -> list[dict[str, Any]]:
         return []
 
 
-DEMAND = "Demand: the largest term, limited by the smallest one with <=, rounded up (* decides)"
+DEMAND = "Demand: largest term, at most the smallest with <=, rounded up (* decides)"
 
 
 def page(account: Mapping[str, Any], columns: int | None = None) -> str:

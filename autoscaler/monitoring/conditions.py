@@ -20,7 +20,7 @@ BRIDGED = "3m"
 LINGER = "15m"
 """How long the effects of a cause last after its end: late messages are still counted while the backlog clears."""
 
-EACH_REGION = "(job, aws_account, aws_region)"
+EACH_REGION = "(job, account, region)"
 
 LATE_SHORT, LATE_LONG = "ecs_service:autoscaler_late_messages:ratio5m", "ecs_service:autoscaler_late_messages:ratio1h"
 
@@ -52,8 +52,8 @@ MISSED, MISSED_HELD, UNEXPLAINED = (
 )
 PAUSED = "ecs_service:autoscaler_paused:bool"
 
-UNREADABLE_COUNT, UNREADABLE_RATIO = "aws_region:autoscaler_unreadable:count", "aws_region:autoscaler_unreadable:ratio"
-SEVERAL, MOST = "aws_region:autoscaler_several_unreadable:bool", "aws_region:autoscaler_most_unreadable:bool"
+UNREADABLE_COUNT, UNREADABLE_RATIO = "region:autoscaler_unreadable:count", "region:autoscaler_unreadable:ratio"
+SEVERAL, MOST = "region:autoscaler_several_unreadable:bool", "region:autoscaler_most_unreadable:bool"
 EVERYWHERE = "job:autoscaler_most_unreadable:bool"
 
 THROTTLES, THROTTLED = "category:autoscaler_aws_throttles:increase10m", "category:autoscaler_aws_throttled:bool"

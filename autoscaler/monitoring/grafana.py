@@ -321,8 +321,8 @@ def _columns(panel: Panel) -> list[Json]:
     """Return the transformations to one row per service: its names, and the value of each query in its column."""
     letters = zip("ABCDEFGHIJKLMN", panel.queries, strict=False)
     columns = {f"Value #{letter}": query.column for letter, query in letters}
-    labels = {"ecs_service": "service", "ecs_cluster": "cluster", "aws_region": "region"}
-    names = labels | columns | {"aws_account": "account"}
+    labels = {"ecs_service": "service", "ecs_cluster": "cluster", "region": "region"}
+    names = labels | columns | {"account": "account"}
     order = {name: place for place, name in enumerate(names)}
     hidden = {"Time": True, "job": True}
     return [

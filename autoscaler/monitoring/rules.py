@@ -50,9 +50,9 @@ from autoscaler.monitoring.grafana import Json
 
 RUNBOOK = "docs/runbook.md"
 
-EACH = "{{ $labels.ecs_cluster }}/{{ $labels.ecs_service }}{{ with $labels.aws_region }} in {{ . }}{{ end }}"
-REGION = "{{ with $labels.aws_region }}{{ . }}{{ else }}the Region of the daemon{{ end }}"
-ACCOUNT = "{{ with $labels.aws_account }}, account {{ . }}{{ end }}"
+EACH = "{{ $labels.ecs_cluster }}/{{ $labels.ecs_service }}{{ with $labels.region }} in {{ . }}{{ end }}"
+REGION = "{{ with $labels.region }}{{ . }}{{ else }}the Region of the daemon{{ end }}"
+ACCOUNT = "{{ with $labels.account }}, account {{ . }}{{ end }}"
 
 WARNING, CRITICAL = "warning", "critical"
 
@@ -93,7 +93,7 @@ SURE = "2m"
 start, no service has been read.
 """
 
-NOT_ALL = f"unless on (job) ({held(EVERYWHERE, SURE)})\nunless on (job) " + fired(OUTAGE, where=',aws_region=""')
+NOT_ALL = f"unless on (job) ({held(EVERYWHERE, SURE)})\nunless on (job) " + fired(OUTAGE, where=',region=""')
 """The end of an expression without daemons that can read most services of no Region: their alert has no Region."""
 
 
@@ -115,9 +115,9 @@ OF_READINGS = (
         f"{NOT_ALL}\n"
         f"or sum by (job) ({newest(UNREADABLE_COUNT)})\nand {held(EVERYWHERE, '5m')}",
         CRITICAL,
-        "{{ with $labels.aws_region }}{{ . }}{{ else }}{{ $labels.job }}{{ end }}: most services cannot be read",
+        "{{ with $labels.region }}{{ . }}{{ else }}{{ $labels.job }}{{ end }}: most services cannot be read",
         "Services that cannot be read: {{ $value }}, at least half of "
-        f"{{{{ with $labels.aws_region }}}}those in {{{{ . }}}}{{{{ else }}}}all{{{{ end }}}}{ACCOUNT}. {UNREAD} They "
+        f"{{{{ with $labels.region }}}}those in {{{{ . }}}}{{{{ else }}}}all{{{{ end }}}}{ACCOUNT}. {UNREAD} They "
         "are not scaled in. The usual causes are an outage of AWS, credentials, and the network.",
         keep="5m",
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from autoscaler.monitoring.grafana import BAD, CALM, GOOD, WARN, Mark, Panel, PanelQuery, Shape, Unit, Variable
 
-CHOSEN = 'aws_account=~"$account",aws_region=~"$region",ecs_cluster=~"$cluster",ecs_service=~"$service"'
+CHOSEN = 'account=~"$account",region=~"$region",ecs_cluster=~"$cluster",ecs_service=~"$service"'
 """The label matchers of the selected services."""
 
 RATE = "$__rate_interval"
@@ -12,18 +12,18 @@ RANGE = "$__range"
 
 UP = "autoscaler_service_up"
 
-ACCOUNT = Variable("account", "aws_account", UP, "Account")
-REGION = Variable("region", "aws_region", f'{UP}{{aws_account=~"$account"}}', "Region")
-CLUSTER = Variable("cluster", "ecs_cluster", f'{UP}{{aws_account=~"$account",aws_region=~"$region"}}', "Cluster")
+ACCOUNT = Variable("account", "account", UP, "Account")
+REGION = Variable("region", "region", f'{UP}{{account=~"$account"}}', "Region")
+CLUSTER = Variable("cluster", "ecs_cluster", f'{UP}{{account=~"$account",region=~"$region"}}', "Cluster")
 SERVICES = Variable(
     "service",
     "ecs_service",
-    f'{UP}{{aws_account=~"$account",aws_region=~"$region",ecs_cluster=~"$cluster"}}',
+    f'{UP}{{account=~"$account",region=~"$region",ecs_cluster=~"$cluster"}}',
     "Service",
 )
 
-EACH_SERVICE = "(job, aws_account, aws_region, ecs_cluster, ecs_service)"
-"""The labels that identify a service. `aws_account` is empty for the account of the daemon, so daemons in two accounts
+EACH_SERVICE = "(job, account, region, ecs_cluster, ecs_service)"
+"""The labels that identify a service. `account` is empty for the account of the daemon, so daemons in two accounts
 differ by their job. `instance` is not among them: it can change when a daemon restarts.
 """
 
@@ -84,7 +84,7 @@ def pause() -> str:
 
 WORST = 10
 
-SERVICE_LEGEND = "{{ecs_cluster}}/{{ecs_service}} {{aws_region}}"
+SERVICE_LEGEND = "{{ecs_cluster}}/{{ecs_service}} {{region}}"
 
 
 def worst(expr: str, ranking: str) -> str:

@@ -33,7 +33,7 @@ class Stability(StrEnum):
     BETA = "beta"
 
 
-SERVICE_LABELS = ("aws_account", "aws_region", "ecs_cluster", "ecs_service")
+SERVICE_LABELS = ("account", "region", "ecs_cluster", "ecs_service")
 """The labels of every metric of a service."""
 
 

@@ -202,7 +202,7 @@ NOTHING = ServiceTally()
 
 def labels_of(service: ServiceRef, home: str) -> dict[str, str]:
     """Return the labels of a service. `home`: the daemon's own Region (empty: unknown). The daemon's own account is
-    unknown, so `aws_account` is empty without a role; an empty label is none to Prometheus.
+    unknown, so `account` is empty without a role; an empty label is none to Prometheus.
     """
     account = "" if service.role is None else service.role.account
     values = (account, service.region or home, service.cluster, service.service)

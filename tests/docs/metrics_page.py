@@ -26,9 +26,9 @@ its series end.
 OF_A_SERVICE = """
 ## Metrics of a service
 
-Each metric also has the labels `aws_account`, `aws_region`, `ecs_cluster` and `ecs_service`. `aws_account` is empty for
+Each metric also has the labels `account`, `region`, `ecs_cluster` and `ecs_service`. `account` is empty for
 services in the account of the daemon, which have no role. `ecs_cluster` is the name of the cluster only. Keep all four
-in sums, and `job`: `sum by (job, aws_account, aws_region, ecs_cluster, ecs_service) (...)`.
+in sums, and `job`: `sum by (job, account, region, ecs_cluster, ecs_service) (...)`.
 
 """
 

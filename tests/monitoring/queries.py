@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-METRIC = re.compile(r"(?<![\w:])((?:(?:ecs_service|aws_region|category|job):)?(?:autoscaler|process)_[a-z0-9_:]+)")
+METRIC = re.compile(r"(?<![\w:])((?:(?:ecs_service|region|category|job):)?(?:autoscaler|process)_[a-z0-9_:]+)")
 SELECTED = re.compile(r'([a-z_]+)\s*(?:=~|!~|!=|=)\s*"')
 GROUPED = re.compile(r"\b(?:by|without|ignoring|on)\s*\(([a-z_, ]*)\)")
 NAMED = re.compile(r"\{\{\s*(?:\$labels\.)?([a-z_]+)\s*\}\}")

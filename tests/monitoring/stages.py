@@ -192,7 +192,7 @@ def _inputs(stage: StagedCause, restart: DaemonRestart) -> Iterator[dict[str, st
             changes = stage.own if own else stage.changes if stage.among(region, service) else _unchanged
             if _is_unused(key, stage, changes, counter=counter):
                 continue
-            named = dict(labels) | ({} if own else {"aws_region": region, "ecs_service": service})
+            named = dict(labels) | ({} if own else {"region": region, "ecs_service": service})
             values = _values(key, stage, changes, restart, counter=counter)
             for instance, part in _by_instance(values, restart):
                 target = {"instance": instance, "job": job_of(stage, restart)}

@@ -74,7 +74,7 @@ def labels_of_series() -> dict[str, set[str]]:
     """Return the labels of all series, served and recorded."""
     levels = {
         "ecs_service": set(SERVICE_LABELS),
-        "aws_region": {"aws_account", "aws_region"},
+        "region": {"account", "region"},
         "category": {"category"},
         "job": set[str](),
     }
@@ -105,7 +105,7 @@ def test_the_text_of_an_alert_uses_only_labels_of_its_series() -> None:
 def test_every_sum_keeps_services_and_regions_apart_and_joins_the_addresses_of_a_daemon(rule: dict[str, Any]) -> None:
     groupings = {tuple(labels.split(", ")) for labels in re.findall(r"\b(?:by|on) \(([^)]*)\)", rule["expr"])}
     service = ("job", *SERVICE_LABELS)
-    assert groupings <= {service, ("job", "aws_account", "aws_region"), ("job", "category"), ("job",), ("",)}
+    assert groupings <= {service, ("job", "account", "region"), ("job", "category"), ("job",), ("",)}
     assert "without" not in rule["expr"]
 
 

@@ -96,7 +96,7 @@ def _stats(panel: Panel, curves: list[Curve]) -> Iterator[str]:
         yield f'<div style="color:{colour_of(value, panel)}">{label}<b>{escape(text)}</b></div>'
 
 
-TABLE_LABELS = ("ecs_service", "ecs_cluster", "aws_region")
+TABLE_LABELS = ("ecs_service", "ecs_cluster", "region")
 
 
 def table(panel: Panel, answers: list[list[Any]]) -> str:

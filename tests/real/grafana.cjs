@@ -15,7 +15,7 @@ const frame = (letter, number) =>
     refId: letter,
     fields: [
       { name: "Time", type: "time", values: [1, 1] },
-      { name: "aws_region", type: "string", values: ["eu-west-1", "us-east-1"] },
+      { name: "region", type: "string", values: ["eu-west-1", "us-east-1"] },
       { name: "ecs_cluster", type: "string", values: ["prod", "prod"] },
       { name: "ecs_service", type: "string", values: ["orders", "orders"] },
       { name: "job", type: "string", values: ["autoscaler", "autoscaler"] },
