@@ -95,6 +95,7 @@ def test_the_words_name_the_counts_and_what_is_assumed() -> None:
         "the backlog of 900 messages is not cleared at 1 task, cleared at 2 tasks in 90 s, if the processing time is "
         "as configured or assumed"
     )
+    assert in_words(learned, (Clearing(1, inf),)) == "the backlog of 900 messages is not cleared at 1 task"
     assert in_words(learned, ()) is None
 
 

@@ -408,3 +408,39 @@ def test_a_scale_in_by_one_task_that_stood_is_no_scale_out() -> None:
     for step in range(LEAST_REVERSALS):
         contest = contest.wrote(-1, STOOD_S * step).drifted(1, THERE, STOOD_S * (step + 1))
     assert contest.pauses == 1
+
+
+@pytest.mark.parametrize(("pauses", "pause_s"), [(1, 60.0), (4, 480.0), (5, 600.0), (6, 600.0), (5_000, 600.0)])
+def test_no_pause_is_longer_than_ten_minutes_however_long_the_contest_lasts(pauses: int, pause_s: float) -> None:
+    """5,000 pauses are those of five weeks; two to the power of their number exceeds the largest float."""
+    assert Contest(pauses=pauses).pause_s == pause_s
+
+
+def test_the_newest_64_changes_are_stored() -> None:
+    """Another writer changes the count each second, for five minutes."""
+    contest = NO_CONTEST
+    for second in range(300):
+        contest = contest.drifted(-1, 1_000 - second, float(second))
+    assert contest.account == "desiredCount was changed by someone else 64 times in 1 minute, last to 701"
+    assert contest.drifts[0].at == 299.0 - 63.0
+
+
+def test_a_scale_out_that_stood_is_repeated_also_just_after_the_clock_began() -> None:
+    """Three reversals within 25 s; the next scale-out stands from then until 147 s. There was no pause."""
+    contest = NO_CONTEST
+    for step in range(LEAST_REVERSALS - 1):
+        contest = contest.wrote(23, 10.0 * step).drifted(-23, THERE, 10.0 * step + 5)
+    contest = contest.wrote(23, 25.0).drifted(-23, THERE, 25.0 + STOOD_S + 2)
+    assert contest.pauses == 0
+    assert contest.is_on(25.0 + STOOD_S + 2)
+
+
+def test_a_contest_ends_although_its_changes_are_forgotten() -> None:
+    """A pause of ten minutes begins at 0 s, and the next change by another writer, which reverses nothing, comes when
+    the one before is forgotten: the contest ends a window after the pause.
+    """
+    contest = Contest(REVERSED, Move(0.0, -23, own=False), pauses=5, paused_at=0.0)
+    contest = contest.drifted(-1, THERE - 1, WINDOW_S)
+    assert [drift.reverses for drift in contest.drifts] == [False]
+    assert contest.is_on(LONGEST_PAUSE_S + WINDOW_S - 0.001)
+    assert not contest.is_on(LONGEST_PAUSE_S + WINDOW_S)

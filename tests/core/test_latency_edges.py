@@ -112,6 +112,31 @@ def test_a_task_is_requested_before_the_last_poll_that_is_in_time() -> None:
     assert words == "1 message can wait: the first is due in 792 s, and a task will be requested in about 517 s"
 
 
+def test_while_messages_can_wait_no_task_is_required_for_the_load_either() -> None:
+    """The load of two tasks would keep tasks that run already; at 0 tasks the cap is 0."""
+    found = needed(regular((100.0, 3.0), load=2.0), latency_s=300.0)
+    waits = found.terms[-1]
+    assert "can wait" in waits.reason
+    assert (found.load, waits.tasks, waits.cap) == (0.0, 0.0, True)
+    assert max(term.tasks for term in found.terms if not term.cap) > 1.0
+
+
+@pytest.mark.parametrize(("oldest_s", "is_stated"), [(181.0, True), (182.0, False), (182.5, False), (500.0, False)])
+def test_a_time_that_is_over_is_not_stated(oldest_s: float, is_stated: bool) -> None:
+    """Of 300 s, 292 may be used, and a task is requested 110 s before: after 182 s that would be now. The oldest entry
+    has no message, so none is due.
+    """
+    found = needed(regular((100.0, 3.0), (oldest_s, 0.0)), latency_s=300.0)
+    assert found.load == 0.0
+    assert ("can wait" in wait_of(found)) is is_stated
+
+
+def test_without_an_age_no_due_time_is_stated() -> None:
+    """The queue was counted, and has no estimates yet."""
+    patient = Policy("orders", 0, 9, queues=(QueuePolicy("q", 900.0),))
+    assert wait_of(need(patient, replace(regular(), queues=()), work(5), 0, 0)) == "no more than the present 0 tasks"
+
+
 def test_without_a_waiting_message_nothing_waits() -> None:
     patient = Policy("orders", 0, 9, queues=(QueuePolicy("q", 900.0),))
     assert "can wait" not in wait_of(need(patient, regular((100.0, 1.0)), work(0), 0, 0))
@@ -174,3 +199,39 @@ def test_a_standing_backlog_is_received_within_the_target_next_to_half_of_the_lo
     """1,200 messages of 5 s within 300 s keep 20 slots busy, and the load of 6 tasks counts half."""
     standing = replace(known((0.0, 1200.0), load=6.0, slots=slots), standing=True)
     assert terms(standing, running=6, latency_s=300.0, in_flight=6)["standing"] == pytest.approx(tasks)
+
+
+@pytest.mark.parametrize(
+    ("load", "words"),
+    [
+        (4.5, "for 1.8 messages/s, the mean over a third of the latency target"),
+        (4.51, "with a slot for each of 5 messages at 2 per task, and 2 spare tasks"),
+    ],
+)
+def test_a_load_up_to_the_messages_and_two_spare_tasks_is_explained_by_itself(load: float, words: str) -> None:
+    """Five messages in flight with two slots a task, and two spare tasks: 4.5."""
+    found = needed(replace(regular(slots=2.0), lasting_load=load), running=40, in_flight=5, latency_s=90.0)
+    [lasting] = [term for term in found.terms if term.name == "lasting_load"]
+    assert lasting.tasks == 4.5
+    assert lasting.reason.startswith(words)
+
+
+def test_of_two_instants_that_require_the_same_count_the_earlier_is_stated() -> None:
+    """Until 65 s a new task receives 4 messages, until 115 s 14. With a poll each 100 s, both instants count."""
+    both = replace(regular((LATER, 40.0), coming=((63.0, 100.0),)), interval_s=100.0)
+    due = needed(both).terms[0]
+    assert due.tasks == 10.0
+    assert due.reason.startswith("to receive 40 waiting or expected messages within 65 s")
+
+
+@pytest.mark.parametrize(
+    ("messages", "words"),
+    [
+        (136.0, "the present 10 tasks can receive at least 136"),
+        (140.0, "the present 10 tasks can receive at least 136, each further task 4 after its start"),
+    ],
+)
+def test_further_tasks_are_stated_only_if_the_present_ones_receive_too_few(messages: float, words: str) -> None:
+    """10 tasks, 6 of them idle, receive 6 + 130 messages within 65 s."""
+    due = needed(regular((LATER, messages)), running=10, in_flight=4).terms[0]
+    assert due.reason == f"to receive {messages:g} waiting or expected messages within 65 s: {words}"

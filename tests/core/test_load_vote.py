@@ -57,7 +57,9 @@ def test_a_rise_is_planned_with_a_tenth_more_if_the_load_has_risen_for_two_minut
 
 def test_a_rise_below_the_present_count_shows_what_was_measured_and_keeps_a_tenth_more() -> None:
     """4 tasks were measured after 2 and 3: 4.4 are the highest load of the window."""
-    assert terms(cpu_vote(20.0, 15.0, 10.0)) == [("cpu", 4.0, False), ("highest", 4.4, False), WORK]
+    vote = cpu_vote(20.0, 15.0, 10.0)
+    assert terms(vote) == [("cpu", 4.0, False), ("highest", 4.4, False), WORK]
+    assert vote.terms[0].reason == "cpu was at 20 % on 10 tasks, target 50 %"
 
 
 @pytest.mark.parametrize(

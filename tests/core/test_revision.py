@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autoscaler.core.model import Revision
+from autoscaler.core.model import Fleet, Revision
 
 OLD, NEW = 100.0, 200.0
 
@@ -39,3 +39,16 @@ OLD, NEW = 100.0, 200.0
 )
 def test_an_answer_is_newer_only_if_that_is_certain(one: Revision, other: Revision, newer: bool) -> None:
     assert one.is_newer_than(other) is newer
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Fleet(5, 5, 0, 0.0, revision=Revision(NEW, NEW, NEW)),
+        Fleet(5, 5, 0, 0.0, providers=(("FARGATE_SPOT", 1.0),)),
+        Fleet(5, 5, 0, 0.0, task_definitions=("orders:8",)),
+    ],
+)
+def test_a_service_is_the_same_whatever_decisions_do_not_depend_on(answer: Fleet) -> None:
+    assert answer == Fleet(5, 5, 0, 0.0)
+    assert answer != Fleet(6, 5, 0, 0.0)

@@ -12,7 +12,7 @@ from autoscaler.core.engine import decide
 from autoscaler.core.explain import sentence
 from autoscaler.core.knowledge import Estimate
 from autoscaler.core.memory import Memory
-from autoscaler.core.model import Backlog, QueueReading
+from autoscaler.core.model import Backlog, QueueReading, Utilization
 from autoscaler.core.policy import QueuePolicy
 from tests.core.calm import NOW, policy, seen
 from tests.core.test_latency import known as knowledge
@@ -74,3 +74,30 @@ def test_delayed_messages_are_named_if_they_are_counted(counted: bool, words: st
     per_task = policy(count_delayed=counted)
     world = replace(seen(80), queues=(QueueReading("q", Backlog(80, 0, 7, NOW)),))
     assert f"{words} per task" in sentence(per_task, decide(per_task, Memory(), world))
+
+
+@pytest.mark.parametrize(
+    ("percent", "words"),
+    [
+        (100.0, "): cpu was at 100 % on 10 tasks, target 50 %: 20 tasks required"),
+        (
+            51.0,
+            "): cpu was at 51 % on 10 tasks, target 50 %; it is not above 10 tasks by more than its noise: 10 tasks "
+            "required",
+        ),
+    ],
+)
+def test_a_reason_that_the_signal_gives_already_is_not_repeated(percent: float, words: str) -> None:
+    by_cpu = policy(cpu_target_percent=50.0, backlog_per_task=1000.0)
+    world = seen(1000, cpu=Utilization(percent, NOW, 10.0))
+    assert sentence(by_cpu, decide(by_cpu, Memory(), world)).endswith(words)
+
+
+def test_the_present_count_as_the_limit_is_stated_once_with_what_more_tasks_would_do() -> None:
+    """It is no limit of what is needed: the words already say how many tasks would be kept."""
+    world = replace(seen(0, desired=3), knowledge=knowledge(load=3.0))
+    unset = policy(backlog_per_task=None)
+    assert sentence(unset, decide(unset, Memory(), world)).endswith(
+        "latency target 60 s: 3 tasks required; 3 tasks can meet the latency target; up to 3.58 tasks would be kept, "
+        "but none is added"
+    )

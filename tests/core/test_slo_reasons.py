@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from autoscaler.core.advice import BEFORE_OTHERS, REMEDIES, Advice
+from autoscaler.core.advice import BEFORE_OTHERS, REMEDIES, Advice, first_cause, split
 from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Regime, TimedCount
 from autoscaler.core.model import Backlog, DecisionStep, Fleet, Missing, Observation, QueueReading, Rule, Trouble
 from autoscaler.core.slo import OBSTACLES, at_risk, expected_wait_s, oldest_ages_s
@@ -103,6 +103,18 @@ def test_what_is_known_about_the_cause_is_reported() -> None:
         assert risk(replace(late, **known_cause)) == Advice(f"{cause}: {waited}", remedy).text
 
 
+def test_a_cause_without_a_remedy_is_a_text_of_its_own() -> None:
+    assert risk(replace(known((90.0, 2.0)), trial=5.0)) == (
+        "it is not known whether more tasks help, so 5 tasks are tried first: 2 messages of q waited longer than the "
+        "latency target"
+    )
+
+
+@pytest.mark.parametrize("advice", [Advice("no task starts"), Advice("no task starts", "check the image; start it")])
+def test_the_text_of_an_advice_has_its_cause_and_its_remedy(advice: Advice) -> None:
+    assert split(advice.text) == advice
+
+
 # Starts that take longer than the target.
 
 
@@ -164,6 +176,18 @@ def test_what_more_tasks_would_not_remove_comes_first(rule: Rule) -> None:
     words = Advice("the rule's reason", REMEDIES[rule]).text
     assert limited(9, 8, rule) == words
     assert limited(9, 8, rule, max_tasks=8) == words
+
+
+@pytest.mark.parametrize(("paused_at", "is_cause"), [(6, True), (7, False), (8, False)])
+def test_a_rule_that_raised_or_kept_the_count_is_not_why_it_is_too_low(paused_at: int, *, is_cause: bool) -> None:
+    """9 tasks are required. The rate limit permits 7, and then the pause sets the count."""
+    _, decision = decided(policy(), seen(known((50.0, 600.0)), 600, 5))
+    steps = (
+        DecisionStep(Rule.RATE_LIMIT, 9, 7, "the limit's reason"),
+        DecisionStep(Rule.PAUSE, 7, paused_at, f"paused at {paused_at}"),
+    )
+    cause = first_cause(replace(decision, steps=steps, target=paused_at))
+    assert cause == (Advice("paused at 6", REMEDIES[Rule.PAUSE]) if is_cause else None)
 
 
 def test_a_processing_time_that_was_learned_once_is_no_guess() -> None:

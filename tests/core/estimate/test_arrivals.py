@@ -7,10 +7,10 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from autoscaler.core.estimate.arrivals import NOTES, Arrivals, Track
+from autoscaler.core.estimate.arrivals import NOTES, Arrivals, Track, _older
 from autoscaler.core.knowledge import TimedCount
 from autoscaler.core.model import Backlog
 from autoscaler.core.signals import MINUTE_LIMIT_S, SAME_MINUTE_S
@@ -320,6 +320,29 @@ def test_only_completions_after_the_newest_counted_minute_are_corrected() -> Non
     assert queue.between(60.0, 90.0) == pytest.approx(18.0)
 
 
+def test_of_the_poll_in_whose_time_the_counted_minute_ended_the_rest_of_the_change_counts() -> None:
+    """The count falls by 8 in 10 s, and 8 completions were assumed: nothing arrived. The minute ended halfway, so of
+    twice as many completions 8 are after it, and the count fell by 4: 4 arrived.
+    """
+    queue = CountedQueue(100)
+    for _ in range(5):
+        queue.see(100, 0)
+    queue.see(92, 0, 8.0)
+    queue.arrivals.reconcile(55.0, 0.0, queue.now)
+    assert queue.arrivals.curve.total == 0.0
+    queue.arrivals.revalue(2.0)
+    assert queue.arrivals.curve.total == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize("counted_at", [-60.0, -0.5, 0.0])
+def test_a_minute_that_ended_before_the_first_reading_leaves_all_completions_to_be_corrected(counted_at: float) -> None:
+    queue = CountedQueue(5)
+    queue.see(5, 0, 2.0)
+    queue.arrivals.reconcile(counted_at, 30.0, queue.now)
+    queue.arrivals.revalue(3.0)
+    assert queue.arrivals.curve.total == pytest.approx(6.0)
+
+
 def test_without_assumed_completions_there_is_nothing_to_correct() -> None:
     queue = CountedQueue(5)
     queue.see(9, 0)
@@ -529,6 +552,8 @@ def test_held_messages_wait_since_cloudwatch_s_oldest_one_was_sent() -> None:
     seems = [(age_s, 4.0) for age_s in (5.0, 15.0, 25.0, 35.0, 45.0, 55.0)]
     assert queue.waiting(50) == [*seems, (65.0, 26.0)]
     assert queue.waiting(50, oldest_age_s=62.0) == [*seems, (65.0, 26.0)], "it can be in flight"
+    seen = Backlog(50, 0, 0, queue.now, oldest_age_s=62.0)
+    assert list(queue.arrivals.waiting(seen, queue.now)) == [*seems, (65.0, 26.0)], "not held, unless stated"
     assert queue.waiting(50, held=True) == [*seems, (65.0, 26.0)], "CloudWatch has no age"
     known = queue.waiting(50, held=True, oldest_age_s=62.0)
     assert [age_s for age_s, _ in known] == [62.0] * 6 + [65.0], "never newer"
@@ -598,3 +623,21 @@ def age_of(waiting: tuple[TimedCount, ...], rank: float) -> float:
         if rank <= 0:
             return age_s
     return waiting[-1].seconds
+
+
+some_ages = st.lists(st.tuples(st.floats(0, 1000), st.integers(1, 9)), min_size=1, max_size=6).map(sorted)
+
+
+@example([(0.0, 1), (1.0, 1), (2.0, 1)], [(50.0, 2), (75.0, 9)])
+@given(some_ages, some_ages)
+def test_of_two_lists_of_ages_each_message_has_the_larger_one(
+    these: list[tuple[float, int]], those: list[tuple[float, int]]
+) -> None:
+    """Messages are identified by their rank, newest first; the second list has at least as many."""
+    total = sum(messages for _, messages in these)
+    one, other = [TimedCount(*each) for each in these], [*(TimedCount(*each) for each in those), TimedCount(2e3, total)]
+    older = tuple(_older(one, other))
+    assert sum(messages for _, messages in older) == total
+    for rank in range(total):
+        expected_s = max(age_of(tuple(one), rank + 0.5), age_of(tuple(other), rank + 0.5))
+        assert age_of(older, rank + 0.5) == expected_s

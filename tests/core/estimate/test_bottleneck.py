@@ -452,7 +452,34 @@ def test_minutes_up_to_forty_are_compared() -> None:
     assert timed(*counts, task_s=inf).limit(2280.0) is not None
 
 
-@pytest.mark.parametrize(("ratio", "most"), [(1.4, 33.0), (1.6, None)])
+@pytest.mark.parametrize(("deleted", "is_limited"), [(23.8, False), (24.0, True)])
+def test_no_minutes_before_the_newest_forty_are_compared(deleted: float, *, is_limited: bool) -> None:
+    """An hour with 10 tasks, and then one with 13. A pair of minutes, one of each, shows ln(11.5^2 / 130) = 0.01716 per
+    deletion. Forty minutes are 20 pairs, and half a pair, the minute of the change, is not compared: 19.5 x 24 x
+    0.01716 = 8.03, and 8 are needed.
+    """
+    found, limits = Bottleneck(), []
+    for minute in range(1, 121):
+        tasks = 10.0 if minute <= 60 else 13.0
+        found.see(WorkedMinute(minute * MINUTE_S, tasks, deleted, 50.0, 0.0), saturated=True)
+        limits.append(found.limit(minute * MINUTE_S))
+    assert any(limits) is is_limited
+
+
+def test_during_a_limit_a_bottleneck_that_is_only_likely_is_no_second_cap() -> None:
+    """13 tasks delete as many as 10. Once the minutes with 10 tasks are more than forty minutes old, they are no longer
+    compared: a bottleneck is then only likely, and later unknown. The limit stays until deletions contradict it.
+    """
+    found = Bottleneck()
+    for minute in range(1, 71):
+        tasks = 10.0 if minute <= 30 else 13.0
+        found.see(WorkedMinute(minute * MINUTE_S, tasks, 30.0, 50.0, 0.0), saturated=True)
+        known = found.limit(minute * MINUTE_S), found.trial(minute * MINUTE_S)
+        assert None in known
+    assert known == (10.0, None)
+
+
+@pytest.mark.parametrize(("ratio", "most"), [(1.4, 33.0), (1.499, 34.98), (1.5, None), (1.6, None)])
 def test_with_other_counts_of_tasks_before_a_start_nothing_is_tried(ratio: float, most: float | None) -> None:
     found = timed(*[(10.0, 100.0)] * 8, *[(10.0 * ratio, 100.0 * ratio)] * 8, task_s=inf)
     found.recalled(960.0)

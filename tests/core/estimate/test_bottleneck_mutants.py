@@ -218,6 +218,8 @@ def test_a_test_takes_more_than_the_tasks_of_the_slower_minutes() -> None:
     """Not than those of minutes before."""
     found = compared([10.0] * 5 + [40.0] * 2 + [10.0] * 5, [120.0] * 12)
     assert found._test_tasks(5) == pytest.approx(40 / 3)
+    fewer_at_first = compared([8.0] * 4 + [10.0], [100.0] * 5)
+    assert fewer_at_first._test_tasks(5) == pytest.approx(40 / 3)
 
 
 @pytest.mark.parametrize(

@@ -163,6 +163,17 @@ def test_without_a_backlog_minutes_are_compared_by_the_tasks_that_were_busy() ->
     assert polls.known.bottleneck == pytest.approx(5.0)
 
 
+def test_minutes_of_a_backlog_are_compared_by_the_tasks_that_ran() -> None:
+    """Nine of ten tasks hold a message at a reading: the others are between two receives."""
+    polls = LearnedPolls(policy(processing_time_s=2.0), 5000, 9)
+    for minute in range(8):
+        polls.tasks = (10, 40)[minute // 4]
+        for poll in range(6):
+            flow = Flow(300, 300, polls.tasks, polls.now, 5000) if poll == 0 and minute else None
+            polls.see(5000 + poll % 2, polls.tasks * 9 // 10, flow=flow)
+    assert polls.known.bottleneck == pytest.approx(10.0)
+
+
 def test_minutes_without_tasks_and_messages_end_a_bottleneck() -> None:
     polls = LearnedPolls(policy(processing_time_s=2.0), 5000, 10)
     for minute in range(12):
@@ -459,3 +470,15 @@ def test_slots_are_learned_if_a_twentieth_of_the_tasks_hold_a_message_that_count
     for poll in range(40):
         polls.see(50 + poll % 2, in_flight)
     assert (polls.known.concurrency.weight > 0) is learns
+
+
+@pytest.mark.parametrize("slots", [1, 2, 4])
+def test_without_messages_in_flight_all_slots_share_the_deletions_of_a_backlog(slots: int) -> None:
+    """Ten tasks delete 240 a minute: 2.5 s of a task each, whatever the number of its slots."""
+    configured = policy(learn=True, count_in_flight=False, task_concurrency=slots)
+    polls = LearnedPolls(configured, 500, 0)
+    for poll in range(1, 31):
+        minute = Flow(240, 240, 10, polls.now, 500) if poll % 6 == 1 and poll > 1 else None
+        polls.see(500 + poll % 2, 0, flow=minute)
+    assert polls.known.regime is Regime.EARLY_ACK
+    assert polls.known.processing_s.value / slots == pytest.approx(2.5, rel=0.02)

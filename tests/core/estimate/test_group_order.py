@@ -88,15 +88,16 @@ def test_a_minute_is_used_once_and_an_unknown_age_ends_the_extra_time() -> None:
     assert polls.order.extra_s == 0.0
 
 
-def seen_by_estimator(groups: int | None, processing_s: float = 10.0) -> Knowledge:
-    """Return the knowledge after ten minutes in which 100 messages wait, and each of four tasks holds two.
+def seen_by_estimator(*each: int | None) -> Knowledge:
+    """Return the knowledge after ten minutes with each of these numbers of groups. 100 messages wait, and each of four
+    tasks holds two.
 
     CloudWatch's oldest message is 900 s old.
     """
-    policy = Policy("orders", 0, 100, queues=(QueuePolicy("orders.fifo", 300.0),), processing_time_s=processing_s)
+    policy = Policy("orders", 0, 100, queues=(QueuePolicy("orders.fifo", 300.0),), processing_time_s=10.0)
     estimator, learned = None, None
-    for poll in range(61):
-        now = 10.0 * poll
+    for poll in range(60 * len(each) + 1):
+        now, groups = 10.0 * poll, each[max(0, poll - 1) // 60]
         end = now // MINUTE_S * MINUTE_S - MINUTE_S
         counts = Backlog(100, 8, 0, now, oldest_age_s=900.0, deleted=24, groups_in_flight=groups, counted_at=end)
         seen = Observation(now, Fleet(4, 4, 0, now), (QueueReading("orders.fifo", counts),))
@@ -118,6 +119,11 @@ def test_with_message_groups_the_oldest_message_is_as_old_as_cloudwatchs_less_it
         oldest_s = grouped.queues[0].waiting[-1].seconds
         assert oldest_s == pytest.approx(900.0 - held_s, abs=2 * MINUTE_S)
     assert single.overtaken_s - double.overtaken_s == pytest.approx(single.slow_s * p95_ratio(1.0))
+
+
+def test_when_the_number_of_groups_is_no_longer_known_the_order_is_that_of_arrival() -> None:
+    assert seen_by_estimator(8).overtaken_s > 0.0
+    assert seen_by_estimator(8, None).overtaken_s == 0.0
 
 
 def test_the_ages_are_scaled_to_the_oldest_message_which_is_the_last() -> None:
@@ -147,6 +153,23 @@ def test_a_reading_at_the_end_of_the_minute_belongs_to_it() -> None:
     order.see(Backlog(15, 5, 0, 60.0), waiting(100.0), 0.0, 60.0)
     order.see(Backlog(15, 5, 0, 70.0, oldest_age_s=130.0, counted_at=60.0), waiting(0.0), 0.0, 70.0)
     assert order.extra_s == 30.0
+
+
+def test_a_reading_at_the_start_of_the_minute_belongs_to_it_too() -> None:
+    order = GroupOrder()
+    order.see(Backlog(15, 5, 0, 0.0), waiting(100.0), 0.0, 0.0)
+    order.see(Backlog(15, 5, 0, 70.0, oldest_age_s=130.0, counted_at=60.0), waiting(90.0), 0.0, 70.0)
+    assert order.extra_s == 30.0
+
+
+@pytest.mark.parametrize("empty_at", range(6))
+def test_one_reading_without_a_waiting_message_is_enough_for_an_oldest_message_in_flight(empty_at: int) -> None:
+    order = GroupOrder()
+    for poll in range(6):
+        now = 10.0 * (poll + 1)
+        order.see(Backlog(15, 5, 0, now), waiting(0.0 if poll == empty_at else 100.0), 0.0, now)
+    order.see(Backlog(15, 5, 0, 70.0, oldest_age_s=130.0, counted_at=60.0), waiting(100.0), 0.0, 70.0)
+    assert order.extra_s == 0.0
 
 
 def test_messages_are_in_flight_one_per_group_until_more_are_seen() -> None:

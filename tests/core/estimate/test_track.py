@@ -76,3 +76,4 @@ def test_a_revision_of_the_time_before_the_oldest_note_changes_no_amount_that_is
     recorded = track(4.0, 6.0)
     recorded.revise(-5.0, -3.0)
     assert [recorded.between(0.0, 10.0), recorded.between(10.0, 20.0)] == [4.0, 6.0]
+    assert recorded.total == 7.0
