@@ -50,7 +50,7 @@ function onNews(news) {
   if (hours.size > MOST_POINTS) renew();
 }
 
-// Whether the service was removed while its page was open: its last values must not look live.
+// Whether the service was removed while its page was open: its last values must not be taken for live ones.
 async function isGone() {
   let answer;
   try { answer = await fetch(address); } catch { return false; }
