@@ -362,7 +362,9 @@ def trouble_in(service: ResponsePart, now: Instant, instant: Callable[[float], I
 @lru_cache(maxsize=2_000)  # ECS repeats its 100 newest events in each answer
 def _is_problem(text: str) -> bool:
     """Whether the event says that tasks do not start. A stop that is expected, or of the program itself, does not."""
-    return bool(_PROBLEM.search(text)) or classify(text).kind in _PREVENTS_STARTS
+    if _PROBLEM.search(text):
+        return True
+    return bool(_REFUSED.search(text)) and classify(text).kind in _PREVENTS_STARTS
 
 
 _PREVENTS_STARTS = frozenset({FailureClass.CAPACITY, FailureClass.QUOTA, FailureClass.WAIT})
@@ -395,3 +397,10 @@ _PROBLEM = re.compile(
     r"|capacity\b[^.]{0,40}\b(?:unavailable|insufficient|exceeded|not available)",
     re.IGNORECASE,
 )
+_REFUSED = re.compile(
+    r"\b(?:not|no|none|cannot|can't|couldn't|unable|without|fail(?:ed|s|ure)?|rejected|refused|denied|throttled"
+    r"|exceed(?:s|ed)?|reached|above|(?:run|ran|running) out|used up|exhausted|unavailable|insufficient|shortage"
+    r"|timeout|timed out|error|maximum|already|resource:\w+)\b",
+    re.IGNORECASE,
+)
+"""Words of a refusal. "attached the volume within 12 s" has words of a slow volume, and reports a success."""

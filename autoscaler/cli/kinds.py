@@ -86,13 +86,20 @@ class Account(click.ParamType[str]):
         return str(value)
 
 
+LONGEST_KEY = 300
+"""Longer than each key: a name of ECS has at most 255 characters."""
+
+
 class Key(click.ParamType[str]):
     """A service's key. The shell completes the keys of the settings."""
 
     name = "key"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002
-        return str(value)
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        key = str(value)
+        if key in {"", ".", ".."} or len(key) > LONGEST_KEY:  # not a path of the API: the answer would mislead
+            self.fail(f"{key[:20]!r} is not the key of a service; autoscaler status lists the keys", param, ctx)
+        return key
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
         try:

@@ -34,6 +34,7 @@ from autoscaler.cli.output import (
 )
 from autoscaler.config.loading import config_of
 from autoscaler.config.locating import located_in
+from autoscaler.core.advice import Advice
 from autoscaler.core.figures import number, several
 from autoscaler.inspection.columns import INDENT, width_of, wrapped
 from autoscaler.pricing import dollars
@@ -120,7 +121,8 @@ def _paragraphs(row: StatusRow) -> Iterator[str]:
         yield f"{'Cause' if bad else 'Limit'}: {cause.rstrip('.')}."
     if row.remedy:
         yield f"To do: {row.remedy.rstrip('.')}."
-    if bad and row.cause and row.slo.value != "unknown":
+    said = row.cause and Advice(row.cause, row.remedy or "").text == row.reason
+    if bad and row.cause and not said and row.slo.value != "unknown":
         yield f"{row.slo.value.replace('_', ' ').capitalize()}: {row.reason}."
     if bad and row.clearing:
         yield f"Backlog: {row.clearing}."

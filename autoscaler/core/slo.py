@@ -9,6 +9,7 @@ from autoscaler.core.figures import are, seconds, several
 from autoscaler.core.knowledge import Knowledge, QueueKnowledge, Regime
 from autoscaler.core.model import Backlog, Decision, Fleet, Observation, Rule
 from autoscaler.core.policy import Policy
+from autoscaler.core.rules.work import CHURN_RATIO
 
 A_MESSAGE = 0.5
 """An estimate of at least half a message counts as a message: estimated counts have fractions."""
@@ -52,6 +53,8 @@ def _too_few(policy: Policy, fleet: Fleet, known: Knowledge, decision: Decision,
     """
     if (first := first_cause(decision)) is not None:
         return first
+    if fleet.desired - fleet.running > CHURN_RATIO * fleet.desired and (stuck := _not_running(fleet)) is not None:
+        return stuck
     target = _required(policy, known, tasks)
     if policy.max_tasks <= decision.target:
         raising = "raise max_tasks or acceptable_latency" if _is_known(policy, known) else SET_IT
@@ -121,10 +124,17 @@ def _overdue(policy: Policy, known: Knowledge, fleet: Fleet) -> Advice | None:
 
 def _cause(known: Knowledge, fleet: Fleet) -> Advice:
     """Return why messages are late, as far as it is known. A cause that more tasks do not remove comes first."""
+    return _not_running(fleet) or _useless(known) or _unknown(known)
+
+
+def _not_running(fleet: Fleet) -> Advice | None:
+    """Return that tasks do not run, and the event of ECS (None: there is none, or all run). After a restart of the
+    daemon the event is older than the first reading, and the rule `stalled_start` waits for a newer one.
+    """
     missing = fleet.desired - fleet.running
-    if fleet.trouble is not None and missing > 0:
-        return Advice(f"{are(missing, 'task')} not running: {fleet.trouble.reason}", REMEDIES[Rule.STALLED_START])
-    return _useless(known) or _unknown(known)
+    if fleet.trouble is None or missing <= 0:
+        return None
+    return Advice(f"{are(missing, 'task')} not running: {fleet.trouble.reason}", REMEDIES[Rule.STALLED_START])
 
 
 def _useless(known: Knowledge) -> Advice | None:

@@ -36,6 +36,7 @@ from autoscaler.core.slo import at_risk
 from autoscaler.diagnosis import UNKNOWN, classify
 from autoscaler.ports import Pace, Poll, ServiceRef
 from autoscaler.situation import decision_of, encode, terms_of
+from autoscaler.telemetry.undeleted import undeleted
 
 FLEET = "ecs"
 """The signal that every service needs: the counts of ECS."""
@@ -120,17 +121,19 @@ WAIT = "wait: it ends by itself"
 def advice_of(poll: Poll, faults: tuple[PollFault, ...]) -> Advice | None:
     """Return the cause that comes first, and its remedy (None: nothing keeps the service from its target).
 
-    The order: what cannot be read or written; a rule that more tasks or a higher maximum do not remove; the latency
-    target; a mode that writes nothing; the time after a start.
+    The order: what cannot be read or written; a rule that more tasks or a higher maximum do not remove; workers that
+    delete nothing; a mode that does not add the required tasks; the latency target; the time after a start.
     """
     if not is_served(poll, faults):
         return split(cause_of(faults[0].reason))
     decision = poll.decision
     if decision is None or poll.observation is None:
         return None
+    risk = at_risk(poll.policy, poll.observation, decision)
     advice = (
         first_cause(decision)
-        or at_risk(poll.policy, poll.observation, decision)
+        or (risk and (undeleted(poll, poll.observation) or (_unwritten(poll, decision) if _adds(decision) else None)))
+        or risk
         or _at_maximum(poll.policy, decision)
         or _unwritten(poll, decision)
         or _young(decision)
@@ -144,6 +147,10 @@ def _diagnosed(advice: Advice, trouble: Trouble | None) -> Advice:
         return advice
     row = classify(trouble.reason)
     return advice if row is UNKNOWN else advice._replace(remedy=row.remedy)
+
+
+def _adds(decision: Decision) -> bool:
+    return decision.target > decision.current
 
 
 def _at_maximum(policy: Policy, decision: Decision) -> Advice | None:

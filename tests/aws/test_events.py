@@ -12,6 +12,7 @@ from autoscaler.aws.clients import Clocks
 from autoscaler.aws.connection import Aws
 from autoscaler.aws.ecs import trouble_in
 from autoscaler.core.model import Fleet, Trouble
+from autoscaler.diagnosis import Failure, FailureClass, failures
 from tests.about import about
 from tests.aws.double import AwsDouble
 from tests.aws.spies import REGION, Spies
@@ -95,11 +96,38 @@ def test_an_event_about_tasks_that_cannot_start_is_trouble(spies: Spies, text: s
         "was unable to stop or start tasks during a deployment because of the service deployment configuration.",
         "was unable to reach steady state because task set (1) was unable to scale in.",
         "(deployment ecs-svc/123) deployment completed.",
+        "attached EBS volume vol-1 to (task 0a1b) within 12 s.",
+        "detached the network interface of (task 0a1b) within 3 s.",
     ],
 )
 @pytest.mark.parametrize("service", ["(service unable to place capacity is unavailable) ", "(service orders) "])
 def test_any_other_event_is_no_trouble(text: str, service: str) -> None:
     assert trouble([event(text, 60, service)]) is None
+
+
+@pytest.mark.parametrize("name", ["quota-watch", "vcpu-limit-reached", "task-throttler", "eni-late", "eni-within"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "registered 1 targets in (target-group arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/NAME/50dc)",
+        "deregistered 1 targets in (target-group NAME).",
+        "registered 2 instances in (elb NAME)",
+        "has started 1 tasks: (task NAME/0a1b).",
+        "(port 80) is unhealthy in (target-group arn:aws:elasticloadbalancing:x:1:targetgroup/NAME/5) due to (reason"
+        " Request timed out)",
+        "rolled back to arn:aws-cn:ecs:cn-north-1:1:task-definition/NAME:17.",
+    ],
+)
+def test_a_name_in_an_ordinary_event_is_no_trouble(text: str, name: str) -> None:
+    assert trouble([event(text.replace("NAME", name))]) is None
+
+
+PREVENTS_STARTS = {FailureClass.CAPACITY, FailureClass.QUOTA, FailureClass.WAIT}
+
+
+@pytest.mark.parametrize("row", [row for row in failures() if row.kind in PREVENTS_STARTS], ids=lambda row: row.name)
+def test_each_known_cause_that_prevents_starts_is_trouble(row: Failure) -> None:
+    assert trouble([event(row.example)]) is not None
 
 
 @pytest.mark.parametrize(("steady_age_s", "is_over"), [(59, True), (60, True), (61, False)])

@@ -133,6 +133,15 @@ def test_an_invalid_url_is_a_usage_error(url: str) -> None:
     assert "is not a URL such as" in result.stderr
 
 
+@pytest.mark.parametrize("key", ["", ".", "..", "a" * 301])
+def test_what_cannot_be_a_key_is_a_usage_error(key: str) -> None:
+    """As a path of the API it is another address, and the answer that it is no daemon would mislead."""
+    result = CliRunner().invoke(main, ["explain", key, "--url", "http://127.0.0.1:1"])
+    assert result.exit_code == 2
+    assert "is not the key of a service" in result.output
+    assert len(result.output) < 300
+
+
 async def test_a_daemon_without_a_decision_is_reported() -> None:
     async with fake_daemon(200, {"decisions": []}) as (url, _):
         ended = await autoscaler("explain", "orders", "--url", url)

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.cli import main
-from autoscaler.cli.status import _met, _spent
+from autoscaler.cli.status import _met, _paragraphs, _spent
 from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, TimedCount
 from autoscaler.core.model import Backlog, Missing
 from autoscaler.operating.status import GOOD, Statuses
@@ -48,6 +48,16 @@ def row(**changed: Any) -> Any:
     [service] = listed(poll())["services"]
     [one] = Statuses.of([service | changed], None).rows
     return one
+
+
+def test_a_risk_that_is_the_cause_is_said_once() -> None:
+    advice = {"cause": "a poll and a start take 54 s", "remedy": "raise min_tasks"}
+    risk = {"slo": "at_risk", "reason": "a poll and a start take 54 s; raise min_tasks"}
+    at_risk = list(_paragraphs(row(**risk)._replace(**advice)))
+    assert at_risk[:2] == ["Cause: a poll and a start take 54 s.", "To do: raise min_tasks."]
+    assert sum("54 s" in text for text in at_risk) == 1
+    other = list(_paragraphs(row(**risk | {"reason": "10 messages are late"})._replace(**advice)))
+    assert "At risk: 10 messages are late." in other
 
 
 async def test_each_service_is_a_line_with_its_slo_status_tasks_backlog_and_last_decision() -> None:

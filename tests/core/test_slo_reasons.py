@@ -30,6 +30,24 @@ def risk(
     return text_of(at_risk(configured, observation, enough))
 
 
+@pytest.mark.parametrize(("running", "is_cause"), [(4, True), (8, True), (9, False), (10, False)])
+def test_tasks_that_do_not_start_come_before_a_low_maximum_also_after_a_restart(running: int, is_cause: bool) -> None:
+    """The event is older than the first reading, so the rule `stalled_start` does not apply. One of ten tasks that does
+    not run can be one that is being replaced.
+    """
+    fleet = Fleet(10, running, 0, NOW, trouble=Trouble("was unable to place a task.", NOW - 600))
+    configured = replace(policy(60.0), max_tasks=10)
+    observation = replace(seen(known((90.0, 400.0)), 400, 10), fleet=fleet)
+    _, decision = decided(configured, observation)
+    advice = at_risk(configured, observation, decision)
+    assert advice is not None
+    if is_cause:
+        assert advice.cause == f"{10 - running} tasks are not running: was unable to place a task."
+        assert advice.remedy == REMEDIES[Rule.STALLED_START]
+    else:
+        assert advice.cause.startswith("max_tasks is 10")
+
+
 # Messages that have waited for longer.
 
 

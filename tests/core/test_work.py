@@ -79,6 +79,12 @@ def test_a_stalled_start_states_the_cause() -> None:
         (10, 8, None, "2 tasks have not started for 600 s, and ECS gives no reason"),
         (5, 4, None, "1 task has not started for 600 s, and ECS gives no reason"),
         (5, 4, Trouble("no capacity", NOW), "1 task does not start: no capacity"),
+        (
+            10,
+            8,
+            Trouble("no capacity", NOW - 601),
+            "2 tasks have not started for 600 s, and ECS reported before: no capacity",
+        ),
     ],
 )
 def test_a_stalled_start_states_how_many_tasks_are_missing(

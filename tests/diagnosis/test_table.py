@@ -49,6 +49,16 @@ def test_another_text_is_unknown(text: str) -> None:
     assert classify(text) is UNKNOWN
 
 
+def test_a_name_does_not_decide_the_cause() -> None:
+    image = "123.dkr.ecr.eu-west-1.amazonaws.com/task-throttler:v7"
+    assert classify(f"CannotPullContainerError: failed to resolve ref {image}: not found").name == "image_gone"
+    role = "arn:aws:iam::123456789012:role/efs-quota"
+    assert classify(f"ECS was unable to assume the role '{role}' for the task").name == "role"
+    assert (
+        classify("(task quota-watch/0a1b) stopped: Essential container in task exited").kind is FailureClass.APPLICATION
+    )
+
+
 @given(st.text(max_size=200))
 def test_any_text_has_a_class(text: str) -> None:
     assert classify(text).kind in FailureClass

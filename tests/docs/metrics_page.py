@@ -28,7 +28,9 @@ OF_A_SERVICE = """
 
 Each metric also has the labels `account`, `region`, `ecs_cluster` and `ecs_service`. `account` is empty for
 services in the account of the daemon, which have no role. `ecs_cluster` is the name of the cluster only. Keep all four
-in sums, and `job`: `sum by (job, account, region, ecs_cluster, ecs_service) (...)`.
+in sums, and `job`: `sum by (job, account, region, ecs_cluster, ecs_service) (...)`. If your scrape configuration adds
+a label `region` or `account` to the target, set `honor_labels: true` for this job; otherwise Prometheus renames the
+daemon's labels to `exported_region` and `exported_account`.
 
 """
 

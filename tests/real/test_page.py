@@ -27,7 +27,7 @@ from autoscaler.telemetry import serve
 from autoscaler.telemetry.account import LogEvent
 from tests.browser import BrowserTab, browser, opened
 from tests.telemetry.lively import EXAMPLES, PLAYED_S, Played, lively
-from tests.telemetry.polls import JournalDesk, decided, policy_of, scaling_out, seen, unread
+from tests.telemetry.polls import JournalDesk, decided, holding, policy_of, scaling_out, seen, unread
 
 BROWSER = browser()
 AXE = "axe-core@4.14.1"
@@ -472,3 +472,16 @@ async def test_only_a_service_in_shadow_mode_shows_how_to_activate_it(
             assert (HOW in await text(tab, "#shadow")) is is_said
             assert await tab.value("document.getElementById('shadow').hidden") is not is_said
             assert await tab.value("document.documentElement.scrollWidth") <= width
+
+
+async def test_the_open_page_of_a_removed_service_says_so(tmp_path: Path) -> None:
+    desk = JournalDesk()
+    desk.record(holding())
+    async with shown(desk, "/services/orders", tmp_path) as tab:
+        await tab.until("document.getElementById('line').textContent === 'live'")
+        desk.store.dismiss("orders")
+        await tab.until("document.getElementById('notice').textContent.includes('no service of this name')")
+        assert await text(tab, "#line") == "disconnected"
+        assert "/api/v1/services/orders" not in await tab.value(
+            "[...document.querySelectorAll('a')].map(link => link.getAttribute('href'))"
+        )

@@ -79,6 +79,19 @@ async def test_a_listener_of_one_service_receives_each_poll() -> None:
             assert [one["event"] for one in (await next_event(later))[1]["decisions"]] == ["scaled", "scaled"]
 
 
+async def test_the_stream_of_a_removed_service_ends_and_is_then_404() -> None:
+    """Otherwise its page shows the last values as live."""
+    desk, path = desk_with(holding()), "/api/v1/services/orders/events"
+    async with site(desk) as session:
+        async with listening(session, path) as response:
+            await next_event(response)
+            desk.store.dismiss("orders")
+            async for line in response.content:
+                assert not line.startswith(b"data:")
+        async with listening(session, path) as again:
+            assert again.status == 404
+
+
 async def test_a_stream_without_events_sends_comments() -> None:
     async with site(desk_with(holding())) as session, listening(session, EVENTS) as response:
         await next_event(response)

@@ -74,7 +74,7 @@ class Arrivals:
         """
         level = seen.visible + seen.in_flight
         if not seen.visible:
-            self._empty_at = now
+            self._empty_at = self._oldest_at = now
         if level > self._level:
             self._rose_at = now
         elif level < self._level:
@@ -144,7 +144,10 @@ class Arrivals:
         """Return the waiting messages with their ages, newest first. `held`: messages are held for longer than any
         before, so it is not known whether any completes.
 
-        Then only arrivals that raised the count are certain. The other messages may have waited since CloudWatch's
+        Messages beyond all arrivals of `curve` wait since CloudWatch's oldest message was sent, or since the last
+        reading without a message: messages that are redelivered were not noted as arrivals.
+
+        If held, only arrivals that raised the count are certain. The other messages may have waited since CloudWatch's
         oldest message was sent, or since the last reading without a message. At other times CloudWatch's age says
         nothing about the messages that wait: the oldest message can be in flight.
         """

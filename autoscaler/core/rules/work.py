@@ -8,7 +8,7 @@ from math import ceil, inf
 from autoscaler.core.figures import are, number, protecting, several
 from autoscaler.core.knowledge import Regime
 from autoscaler.core.memory import FLOW_REACH_S, Memory, progress_window_s
-from autoscaler.core.model import Flow
+from autoscaler.core.model import Flow, Trouble
 from autoscaler.core.policy import Policy, WorkerSafety
 from autoscaler.core.rule_input import PermittedRange, RuleInput
 from autoscaler.core.signals import MINUTE_LIMIT_S
@@ -119,12 +119,14 @@ def stalled_start(inputs: RuleInput) -> PermittedRange | None:
     replaced = inputs.fleet.deployment is not None or missing <= CHURN_RATIO * inputs.fleet.desired
     if replaced or waited_s < inputs.policy.stalled_after_s:
         return None
-    return (0, inputs.current, lambda: _unexplained_stall(missing, waited_s))
+    return (0, inputs.current, lambda: _old_stall(missing, waited_s, trouble))
 
 
-def _unexplained_stall(missing: int, waited_s: float) -> str:
+def _old_stall(missing: int, waited_s: float, trouble: Trouble | None) -> str:
+    """`trouble`: an event from before the start was requested, or before the first reading after a restart."""
     verb = "has" if missing == 1 else "have"
-    return f"{several(missing, 'task')} {verb} not started for {waited_s:.0f} s, and ECS gives no reason"
+    said = ", and ECS gives no reason" if trouble is None else f", and ECS reported before: {trouble.reason}"
+    return f"{several(missing, 'task')} {verb} not started for {waited_s:.0f} s{said}"
 
 
 def no_progress(inputs: RuleInput) -> PermittedRange | None:

@@ -37,6 +37,10 @@ RETRY_MS = 3_000
 """Milliseconds after which a browser reconnects."""
 
 
+class Gone(Exception):
+    """The service of a stream was removed: its events have ended."""
+
+
 class Listeners:
     """The open event streams."""
 
@@ -67,6 +71,8 @@ class Listeners:
             await self._send(request, response, news)
         except ClientConnectionError:
             pass  # the client has disconnected
+        except Gone:
+            pass  # it connects again, and gets 404
         finally:
             self._open[client] -= 1
             self._open += Counter()  # removes the clients without a stream
@@ -128,10 +134,12 @@ class EventStream:
 
     async def news(self, key: str, since: str) -> News | None:
         """Return the changes after `since` (seconds since the epoch, from the page or the last event). None: there is
-        no newer poll, or the service was removed.
+        no newer poll. Raises `Gone` if the service was removed: its page would show the last values as live.
         """
         status = self._store.find(key)
-        if status is None or status.poll is None or status.wall == _seconds(since):
+        if status is None:
+            raise Gone(key)
+        if status.poll is None or status.wall == _seconds(since):
             return None
         async with self._lock:  # one is rendered at a time
             known = self._made.get((key, since))

@@ -524,6 +524,16 @@ def test_the_reported_age_is_not_that_of_messages_whose_arrival_was_seen() -> No
     assert queue.waiting(11) == [(5.0, 10.0), (10.0, 1.0)]
 
 
+def test_redelivered_messages_wait_since_the_last_reading_without_one_at_most() -> None:
+    """All messages of the first reading were deleted, and ten that return are no arrivals."""
+    queue = CountedQueue(10)
+    for _ in range(100):
+        queue.see(0, 10)
+    queue.see(10, 0)
+    assert queue.waiting(10) == [(10.0, 10.0)]
+    assert queue.waiting(10, oldest_age_s=60.0) == [(60.0, 10.0)], "or since CloudWatch's oldest message was sent"
+
+
 # Ages while messages are held for longer than any before.
 
 

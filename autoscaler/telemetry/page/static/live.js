@@ -1,16 +1,17 @@
-// Server-sent events. A hidden page closes its stream. After a refusal it connects again after AGAIN_MS.
+// Server-sent events. A hidden page closes its stream. After a refusal it connects again after AGAIN_MS, unless
+// `isOver` is true then.
 import {$, put} from './dom.js';
 
 const AGAIN_MS = 15000;
 
-export function listen(address, onNews) {
+export function listen(address, onNews, isOver = async () => false) {
   let source = null, timer = 0;
 
   function say(state, text) {
     $('line').className = `line ${state}`;
     put($('line'), text);
   }
-  function open() {
+  let open = () => {
     close();
     if (document.hidden) return;
     source = new EventSource(address());
@@ -21,8 +22,17 @@ export function listen(address, onNews) {
     source.onopen = () => say('live', 'live');
     source.onerror = () => {
       say('lost', 'disconnected: reconnecting');
-      if (source.readyState === EventSource.CLOSED) timer = setTimeout(open, AGAIN_MS);
+      if (source.readyState === EventSource.CLOSED) again();
     };
+  };
+  async function again() {
+    if (await isOver()) return end();
+    clearTimeout(timer);
+    timer = setTimeout(open, AGAIN_MS);
+  }
+  function end() {
+    close();
+    open = () => {};
   }
   function close() {
     clearTimeout(timer);

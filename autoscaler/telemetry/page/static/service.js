@@ -35,7 +35,7 @@ async function begin() {
   showLinks(service.console);
   showSettings(service.settings, service.defaults);
   show(service, service.decisions[0]);
-  listen(() => `${address}/events?since=${since}`, onNews);
+  listen(() => `${address}/events?since=${since}`, onNews, isGone);
   document.documentElement.dataset.drawn = 'yes';
 }
 
@@ -48,6 +48,15 @@ function onNews(news) {
   hours.add(news.points);
   drawn.update();
   if (hours.size > MOST_POINTS) renew();
+}
+
+// Whether the service was removed while its page was open: its last values must not be taken for live ones.
+async function isGone() {
+  let answer;
+  try { answer = await fetch(address); } catch { return false; }
+  if (answer.status !== 404) return false;
+  unknown((await answer.json()).services);
+  return true;
 }
 
 async function renew() {
