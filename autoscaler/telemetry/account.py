@@ -121,17 +121,18 @@ WAIT = "wait: it ends by itself"
 def advice_of(poll: Poll, faults: tuple[PollFault, ...]) -> Advice | None:
     """Return the cause that comes first, and its remedy (None: nothing keeps the service from its target).
 
-    The order: what cannot be read or written; a rule that more tasks or a higher maximum do not remove; workers that
+    The order: a rule that more tasks or a higher maximum do not remove; what cannot be read or written; workers that
     delete nothing; a mode that does not add the required tasks; the latency target; the time after a start.
     """
-    if not is_served(poll, faults):
-        return split(cause_of(faults[0].reason))
     decision = poll.decision
+    first = None if decision is None else first_cause(decision)
+    if first is None and not is_served(poll, faults):
+        return split(cause_of(faults[0].reason))
     if decision is None or poll.observation is None:
         return None
     risk = at_risk(poll.policy, poll.observation, decision)
     advice = (
-        first_cause(decision)
+        first
         or (risk and (undeleted(poll, poll.observation) or (_unwritten(poll, decision) if _adds(decision) else None)))
         or risk
         or _at_maximum(poll.policy, decision)

@@ -9,10 +9,10 @@ import pytest
 from autoscaler.core.engine import decide
 from autoscaler.core.knowledge import Estimate
 from autoscaler.core.memory import Memory
-from autoscaler.core.model import Backlog, Flow, QueueReading, Rule
+from autoscaler.core.model import Backlog, DecisionStep, Flow, QueueReading, Rule
 from autoscaler.core.policy import Mode
 from autoscaler.ports import Poll
-from autoscaler.telemetry.account import advice_of
+from autoscaler.telemetry.account import PollFault, advice_of
 from tests.core.calm import NOW
 from tests.core.test_latency import known, policy
 from tests.core.test_slo import seen
@@ -72,3 +72,16 @@ def test_shadow_mode_is_the_cause_if_it_does_not_add_the_required_tasks() -> Non
     assert cause(late(mode=Mode.SHADOW, tasks=2)) == "shadow mode writes nothing: 10 tasks instead of 2"
     assert cause(late(mode=Mode.SHADOW)).startswith("max_tasks is 10"), "no change to write"
     assert cause(late(tasks=2)).startswith("max_tasks is 10")
+
+
+def test_tasks_that_do_not_start_come_before_another_signal_that_cannot_be_read() -> None:
+    """The rule binds whatever the signal would say: to read it would start no task."""
+    poll = late()
+    assert poll.decision is not None
+    stalled = DecisionStep(Rule.STALLED_START, 30, 10, "8 tasks do not start: no capacity")
+    stuck = replace(poll, decision=replace(poll.decision, steps=(stalled,)))
+    gap = (PollFault("metric:lag", "unavailable", "prometheus did not answer; check the network"),)
+    advice = advice_of(stuck, gap)
+    assert advice is not None
+    assert advice.cause == "8 tasks do not start: no capacity"
+    assert advice_of(poll, gap) == ("prometheus did not answer", "check the network")
