@@ -294,3 +294,15 @@ def test_a_row_has_the_idle_share_of_today() -> None:
     assert row_of(desk.store.statuses()[0])["idle"] is None
     desk.record(holding(), 10.0)
     assert row_of(desk.store.statuses()[0])["idle"] == 0.75
+
+
+def test_a_missed_target_has_the_cause_and_a_met_one_has_none() -> None:
+    backlog = Backlog(900, 0, 0, 1_000.0, oldest_age_s=90.0)
+    late = decided(seen(backlog=backlog), policy=policy_of(max_tasks=6, backlog_per_task=10.0))
+    assert late.decision is not None
+    assert late.decision.target == 6
+    desk, _ = watched(late)
+    row = row_of(desk.store.statuses()[0])
+    assert (row["slo"], row["cause"]) == ("missed", "max_tasks is 6, and 90 tasks are required")
+    desk, _ = watched(holding())
+    assert row_of(desk.store.statuses()[0])["cause"] is None

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from autoscaler.core.model import Verdict
 from autoscaler.ports import Poll
-from autoscaler.telemetry.account import cause_of, counts_of, sentence_of
+from autoscaler.telemetry.account import advice_of, cause_of, counts_of, sentence_of
 from autoscaler.telemetry.cost import cost_of
 from autoscaler.telemetry.logs import as_json
 from autoscaler.telemetry.page.trend import Trend, renewed
@@ -55,6 +55,7 @@ def row_of(status: ServiceStatus, silent_s: float | None = None) -> dict[str, An
         "region": service.region,
         "slo": slo.status.value,
         "reason": cause_of(slo.reason),
+        "cause": _cause(status, slo),
         "unread": _unread(slo),
         "missed_at": _missed_at(status, slo),
         "latency_s": policy.shortest_latency_s if policy.queues else None,
@@ -73,6 +74,16 @@ def row_of(status: ServiceStatus, silent_s: float | None = None) -> dict[str, An
         "brief": None if poll is None else _brief(poll),
         "sentence": None if poll is None else sentence_of(poll),
     }
+
+
+def _cause(status: ServiceStatus, slo: Slo) -> str | None:
+    """Return what keeps a service from its target, which comes before the reason of its status (None: the reason is all
+    that is known).
+    """
+    if status.poll is None or slo is SILENT or slo.status not in {SloStatus.MISSED, SloStatus.AT_RISK}:
+        return None
+    advice = advice_of(status.poll, status.faults)
+    return None if advice is None or advice.cause in slo.reason else advice.cause
 
 
 def _missed_at(status: ServiceStatus, slo: Slo) -> int | None:

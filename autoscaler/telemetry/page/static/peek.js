@@ -68,7 +68,7 @@ function write() {
   const {row} = line, fine = row.slo === 'met' || row.slo === 'none';
   reason.hidden = fine;
   attribute(reason, 'class', `mark ${row.slo}`);
-  put(reason, fine ? '' : `${SLO[row.slo].sign} ${row.reason}`);
+  put(reason, fine ? '' : `${SLO[row.slo].sign} ${row.cause ?? row.reason}`);
   sentence.hidden = row.verdict == null && !fine;
   put(sentence, withoutName(row.sentence ?? row.reason, row.key));
   shadow.hidden = row.activate == null;

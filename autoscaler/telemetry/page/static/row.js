@@ -68,7 +68,7 @@ export function rowOf(key) {
     attribute(mark, 'class', `mark ${row.slo}`);
     put(sign, slo.sign);
     put(word, slo.word);
-    put(reason, row.slo === 'met' || row.slo === 'none' ? '' : row.reason);
+    put(reason, row.slo === 'met' || row.slo === 'none' ? '' : row.cause ?? row.reason);
     recent.hidden = row.missed_at == null;
     if (row.missed_at != null) setAgo(missed, row.missed_at);
   }
