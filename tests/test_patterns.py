@@ -194,9 +194,10 @@ def nasty(pattern: re.Pattern[Any], size: int) -> Iterator[str]:
 
 
 def took_s(work: Any, *given: Any) -> float:
-    begun = time.perf_counter()
+    """Return the processor time, which other processes do not delay."""
+    begun = time.thread_time()
     work(*given)
-    return time.perf_counter() - begun
+    return time.thread_time() - begun
 
 
 @cache
