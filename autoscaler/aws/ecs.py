@@ -349,9 +349,9 @@ for a second.
 
 def trouble_in(service: ResponsePart, now: Instant, instant: Callable[[float], Instant]) -> Trouble | None:
     """Return the newest event about tasks that do not start, unless the service has reached a steady state since."""
-    events = list(_events(service))
+    events = list(events_in(service))
     steady_s = max((at_s for text, at_s in events if _STEADY.search(text)), default=float("-inf"))
-    problems = [(at_s, text) for text, at_s in events if at_s > steady_s and _is_problem(text)]
+    problems = [(at_s, text) for text, at_s in events if at_s > steady_s and is_problem(text)]
     if not problems:
         return None
     at_s, text = max(problems)
@@ -360,7 +360,7 @@ def trouble_in(service: ResponsePart, now: Instant, instant: Callable[[float], I
 
 
 @lru_cache(maxsize=2_000)  # ECS repeats its 100 newest events in each answer
-def _is_problem(text: str) -> bool:
+def is_problem(text: str) -> bool:
     """Whether the event says that tasks do not start. A stop that is expected, or of the program itself, does not."""
     if _PROBLEM.search(text):
         return True
@@ -373,7 +373,7 @@ missing can concern one task of many.
 """
 
 
-def _events(service: ResponsePart) -> Iterator[tuple[str, float]]:
+def events_in(service: ResponsePart) -> Iterator[tuple[str, float]]:
     """Yield text, without the service's name, and wall-clock time of each readable event."""
     events = service.body.get("events")
     for event in events if isinstance(events, list) else []:
