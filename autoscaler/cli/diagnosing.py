@@ -16,7 +16,6 @@ from autoscaler.config.quoting import printable, sentence
 from autoscaler.core.figures import several, span
 from autoscaler.diagnosis import UNKNOWN, Failure, classify
 from autoscaler.diagnosis.classifying import MOST_READ
-from autoscaler.diagnosis.stops import class_of_event
 from autoscaler.inspection.columns import laid_out, reflowed, widths_of, wrapped
 
 if TYPE_CHECKING:
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
 
 MOST_SHOWN = 5
 """Events in the text. JSON has all of the newest 100 that ECS returns."""
-
-ROUTINE = "normal"
-"""The class of an event that reports the usual work of the scheduler."""
 
 
 @click.command(short_help="Say why tasks do not start, or what a text of ECS means.")
@@ -126,11 +122,11 @@ def _page(found: Diagnosis) -> Iterator[str]:
             for one in found.groups
         ]
         yield from table(("stopped", "class", "cause"), groups)
-    if state is not None and state.events:
+    if found.events:
         yield ""
-        shown = state.events[:MOST_SHOWN]
-        events = [(f"{_age(one.at, found.at)} ago", _class_of(one.text), one.text) for one in shown]
-        yield from table(("event", "class", f"text (newest {len(shown)} of {len(state.events)})"), events)
+        shown = found.events[:MOST_SHOWN]
+        events = [(f"{_age(one.at, found.at)} ago", kind.value, one.text) for one, kind in shown]
+        yield from table(("event", "class", f"text (newest {len(shown)} of {len(found.events)})"), events)
     if state is not None and state.rollouts:
         yield ""
         rollouts = [(one.status.lower(), one.state.lower() or "-", text) for one, text in _rollouts(found)]
@@ -172,11 +168,6 @@ def _remarks(found: Diagnosis) -> Iterator[str]:
         yield sentence(f"Not seen: {gap.what}: {gap.why}{remedy}")
 
 
-def _class_of(event: str) -> str:
-    row = class_of_event(event)
-    return ROUTINE if row is None else row.kind.value
-
-
 def _age(at: float, now: float) -> str:
     return span(max(0.0, now - at))
 
@@ -201,8 +192,8 @@ def _document(found: Diagnosis) -> dict[str, object]:
         "primary_task_definition": primary and primary.definition,
         "stopped": [_group_document(one, now) for one in found.groups],
         "events": [
-            {"age_s": round(now - one.at, 1), "class": _class_of(one.text), "text": one.text}
-            for one in (state.events if state else ())
+            {"age_s": round(now - one.at, 1), "class": kind.value, "text": one.text}
+            for one, kind in found.events
         ],
         "deployments": [
             {"status": one.status, "rollout_state": one.state or None, "reason": one.reason or None,

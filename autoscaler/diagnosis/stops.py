@@ -6,7 +6,6 @@ ECS ends the others: they then have an exit code of a signal, or 0. So an error 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -91,7 +90,7 @@ def _of_containers(task: StoppedTask, row: Failure) -> Iterator[Cause]:
             if row.name == ESSENTIAL:
                 yield Cause(row, one.name, 0)
         elif one.exit_code is not None or one.reason:
-            plain = one.exit_code is not None and 0 <= one.exit_code <= LARGEST_EXIT_CODE
+            plain = one.exit_code is not None and one.exit_code <= LARGEST_EXIT_CODE
             code = f"exit code {one.exit_code}" if plain else "" if one.exit_code is None else "exited"
             yield Cause(classify(f"{one.reason} {code}"), one.name, one.exit_code)
 
@@ -103,33 +102,9 @@ def _weight(cause: Cause) -> tuple[int, int]:
 
 def _rank(cause: Cause) -> int:
     if cause.row is UNKNOWN:
-        return 7
+        return 6
     if cause.row.kind is FailureClass.NORMAL:
-        return 6  # ended by a signal that ECS sends to the others
+        return 5  # ended by a signal that ECS sends to the others
     if cause.row.name in GENERAL:
-        return 4 if cause.container else 5
+        return 4
     return {"killed": 3, "exited": 2}.get(cause.row.name, 1)
-
-
-def class_of_event(text: str) -> Failure | None:
-    """Return the cause that an event of a service describes (None: it reports the usual work of the scheduler)."""
-    row = classify(text)
-    return None if row.name in _OF_ROUTINE and _ROUTINE.search(text) else row
-
-
-def is_steady(text: str) -> bool:
-    """Whether the event says that the service has reached a steady state: events before it are over."""
-    return "has reached a steady state" in text.lower()
-
-
-_OF_ROUTINE = frozenset({"unknown", "not_found"})
-"""Causes in whose place an event can be routine: `deregistered 1 targets` has a word of `not_found`."""
-
-_ROUTINE = re.compile(
-    r"has (?:started|stopped) \d+"
-    r"|\bregistered \d+|deregistered \d+"
-    r"|has begun draining"
-    r"|has reached a steady state"
-    r"|deployment completed",
-    re.IGNORECASE,
-)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import time
 from collections.abc import Awaitable, Iterator, Sequence
@@ -14,7 +15,7 @@ from statistics import median
 from typing import NamedTuple
 
 from autoscaler.aws.calls import DESCRIBE_SERVICES, LIST_TASKS, Api
-from autoscaler.aws.ecs import FRESH_S, is_problem
+from autoscaler.aws.ecs import FRESH_S, PREVENTS_STARTS, REFUSAL, STEADY, is_problem
 from autoscaler.aws.operator.tasks import (
     DESCRIBE_TASKS,
     MOST_TASKS,
@@ -26,8 +27,9 @@ from autoscaler.aws.operator.tasks import (
 from autoscaler.config.quoting import sentence
 from autoscaler.core.advice import split
 from autoscaler.core.figures import several, span
-from autoscaler.diagnosis import UNKNOWN, Failure, FailureClass
-from autoscaler.diagnosis.stops import GENERAL, Cause, StoppedTask, cause_of, class_of_event, is_steady
+from autoscaler.diagnosis import UNKNOWN, Failure, FailureClass, classify
+from autoscaler.diagnosis.classifying import NAMES
+from autoscaler.diagnosis.stops import GENERAL, Cause, StoppedTask, cause_of
 from autoscaler.errors import AutoscalerError, CredentialsRejected, Denied, NotFound, Throttled, Unavailable
 from autoscaler.operating.status import operator
 from autoscaler.ports import ServiceRef
@@ -139,6 +141,11 @@ class Diagnosis(NamedTuple):
     code: int
 
     @property
+    def events(self) -> tuple[tuple[ServiceEvent, FailureClass], ...]:
+        """The events with their classes, newest first."""
+        return tuple((one, class_of_event(one.text)) for one in self.state.events) if self.state else ()
+
+    @property
     def primary(self) -> Rollout | None:
         return primary_of(self.state)
 
@@ -246,20 +253,36 @@ def _of_group(group: Group, now: float) -> Finding:
 
 def newest_problem(events: Sequence[ServiceEvent], now: float) -> ServiceEvent | None:
     """Return the newest event about a problem since the last steady state. `events`: newest first."""
-    for event in events:
-        row = class_of_event(event.text)
-        if is_steady(event.text) or now - event.at >= FRESH_S:
-            return None
-        if row is not None and (row.kind not in _NO_PROBLEM or is_problem(event.text)):
-            return event
-    return None
+    steady_at = max((one.at for one in events if STEADY.search(one.text)), default=-math.inf)
+    recent = [one for one in events if one.at > steady_at and now - one.at < FRESH_S]
+    return next((one for one in recent if _is_trouble(one.text)), None)
 
 
-_NO_PROBLEM = frozenset({FailureClass.NORMAL, FailureClass.UNKNOWN})
+def _is_trouble(text: str) -> bool:
+    return is_problem(NAMES.sub("", text)) or class_of_event(text) in _PROBLEMS
+
+
+def class_of_event(text: str) -> FailureClass:
+    """Return the class of an event, as the daemon reads it. Without a word of a refusal, the usual work of the
+    scheduler is normal, and so is an event about room or time ("attached the volume within 12 s"). Names do not count.
+    """
+    plain = NAMES.sub("", text)
+    kind = classify(plain).kind
+    if kind in PREVENTS_STARTS and not is_problem(plain):
+        return FailureClass.NORMAL
+    is_routine = STEADY.search(plain) or (_ROUTINE.search(plain) and not REFUSAL.search(plain))
+    return FailureClass.NORMAL if is_routine else kind
+
+
+_PROBLEMS = frozenset(FailureClass) - {FailureClass.NORMAL, FailureClass.UNKNOWN}
+
+_ROUTINE = re.compile(
+    r"has (?:started|stopped) \d+|registered \d+|has begun draining|deployment completed", re.IGNORECASE
+)
 
 
 def _of_event(event: ServiceEvent, now: float) -> Finding:
-    row = class_of_event(event.text) or UNKNOWN
+    row = classify(event.text)
     when = f"ECS reported it {_ago(event.at, now)}."
     return Finding(row.kind, row.name, _upper(_meaning(row, event.text)), row.remedy, row.source, event.at, when)
 
@@ -270,7 +293,7 @@ def _is_failing(rollout: Rollout, now: float) -> bool:
 
 
 def _of_rollout(rollout: Rollout, now: float) -> Finding:
-    row = class_of_event(rollout.reason) or UNKNOWN
+    row = classify(rollout.reason)
     is_over = rollout.state == "FAILED"
     state = "failed" if is_over else f"has been in progress for {span(max(0.0, now - rollout.at))}"
     failed = f", {several(rollout.failed, 'task')} failed" if rollout.failed else ""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.diagnosis.stops import StoppedContainer, StoppedTask, cause_of, class_of_event, is_steady
+from autoscaler.diagnosis.stops import StoppedContainer, StoppedTask, cause_of
 
 ESSENTIAL = ("EssentialContainerExited", "Essential container in task exited")
 MEMORY = "OutOfMemoryError: Container killed due to memory usage"
@@ -100,25 +100,3 @@ def test_the_blamed_container_is_one_of_the_task_and_the_order_of_containers_cha
     assert set(filter(None, found.container.split(", "))) <= {name for name, _, _ in containers}
     assert set(found.container.split(", ")) == set(other.container.split(", "))
     assert (found.row.kind, found.row.name) == (other.row.kind, other.row.name)
-
-
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        ("has started 2 tasks: (task abc).", None),
-        ("has stopped 1 running tasks: (task abc).", None),
-        ("registered 1 targets in (target-group x)", None),
-        ("deregistered 1 targets in (target-group x)", None),
-        ("has begun draining connections on 1 tasks.", None),
-        ("has reached a steady state.", None),
-        ("(deployment ecs-svc/1) deployment completed.", None),
-        ("has stopped 1 running tasks because they failed health checks", "health_check"),
-        ("(deployment ecs-svc/1) deployment failed: tasks failed to start.", "failed_to_start"),
-        ("is unable to consistently start tasks successfully.", "start_backoff"),
-        ("zork", "unknown"),
-    ],
-)
-def test_the_usual_work_of_the_scheduler_is_no_cause(text: str, name: str | None) -> None:
-    row = class_of_event(text)
-    assert (row and row.name) == name
-    assert is_steady(text) is ("steady" in text)
