@@ -30,6 +30,7 @@ class Purpose(StrEnum):
     SEE_OTHER_SCALERS = "SeeOtherScalers"
     ACT_AS_ROLES = "ActAsRoles"
     PAUSE_SERVICES = "PauseServices"
+    READ_TASKS = "ReadTasks"
 
 
 class ResourceForm(Enum):

@@ -349,9 +349,9 @@ for a second.
 
 def trouble_in(service: ResponsePart, now: Instant, instant: Callable[[float], Instant]) -> Trouble | None:
     """Return the newest event about tasks that do not start, unless the service has reached a steady state since."""
-    events = list(_events(service))
-    steady_s = max((at_s for text, at_s in events if _STEADY.search(text)), default=float("-inf"))
-    problems = [(at_s, text) for text, at_s in events if at_s > steady_s and _is_problem(text)]
+    events = list(events_in(service))
+    steady_s = max((at_s for text, at_s in events if STEADY.search(text)), default=float("-inf"))
+    problems = [(at_s, text) for text, at_s in events if at_s > steady_s and is_problem(text)]
     if not problems:
         return None
     at_s, text = max(problems)
@@ -360,20 +360,20 @@ def trouble_in(service: ResponsePart, now: Instant, instant: Callable[[float], I
 
 
 @lru_cache(maxsize=2_000)  # ECS repeats its 100 newest events in each answer
-def _is_problem(text: str) -> bool:
+def is_problem(text: str) -> bool:
     """Whether the event says that tasks do not start. A stop that is expected, or of the program itself, does not."""
     if _PROBLEM.search(text):
         return True
-    return bool(_REFUSED.search(text)) and classify(text).kind in _PREVENTS_STARTS
+    return bool(REFUSAL.search(text)) and classify(text).kind in PREVENTS_STARTS
 
 
-_PREVENTS_STARTS = frozenset({FailureClass.CAPACITY, FailureClass.QUOTA, FailureClass.WAIT})
+PREVENTS_STARTS = frozenset({FailureClass.CAPACITY, FailureClass.QUOTA, FailureClass.WAIT})
 """One event of these classes is enough. An event of another class must also say that no task started: a right that is
 missing can concern one task of many.
 """
 
 
-def _events(service: ResponsePart) -> Iterator[tuple[str, float]]:
+def events_in(service: ResponsePart) -> Iterator[tuple[str, float]]:
     """Yield text, without the service's name, and wall-clock time of each readable event."""
     events = service.body.get("events")
     for event in events if isinstance(events, list) else []:
@@ -386,7 +386,7 @@ def _events(service: ResponsePart) -> Iterator[tuple[str, float]]:
 
 
 _PREFIX = re.compile(r"\(service [^)]{0,300}\)|service \([^)]{0,300}\)")  # a name may contain any of the words below
-_STEADY = re.compile(r"has reached a steady state", re.IGNORECASE)
+STEADY = re.compile(r"has reached a steady state", re.IGNORECASE)
 _PROBLEM = re.compile(
     r"unable to place"
     r"|unable to (?:consistently )?start tasks"
@@ -397,7 +397,7 @@ _PROBLEM = re.compile(
     r"|capacity\b[^.]{0,40}\b(?:unavailable|insufficient|exceeded|not available)",
     re.IGNORECASE,
 )
-_REFUSED = re.compile(
+REFUSAL = re.compile(
     r"\b(?:not|no|none|cannot|can't|couldn't|unable|without|fail(?:ed|s|ure)?|rejected|refused|denied|throttled"
     r"|exceed(?:s|ed)?|reached|above|(?:run|ran|running) out|used up|exhausted|unavailable|insufficient|shortage"
     r"|timeout|timed out|error|maximum|already|resource:\w+)\b",

@@ -1,27 +1,47 @@
-"""`diagnose`: what a text of ECS means, and what to do."""
+"""`diagnose`: why tasks of a service do not start, or stop; or what a text of ECS means."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
-from autoscaler.cli.output import USAGE, leave, piped, terminal_columns
-from autoscaler.config.quoting import printable
-from autoscaler.diagnosis import Failure, classify
+from autoscaler.cli.kinds import Address, Key
+from autoscaler.cli.output import USAGE, daemon_url, leave, piped, table, terminal_columns
+from autoscaler.cli.pausing import service_or_exit
+from autoscaler.config.quoting import printable, sentence
+from autoscaler.core.figures import several, span
+from autoscaler.diagnosis import UNKNOWN, Failure, classify
 from autoscaler.diagnosis.classifying import MOST_READ
-from autoscaler.inspection.columns import laid_out, widths_of
+from autoscaler.inspection.columns import laid_out, reflowed, widths_of, wrapped
+
+if TYPE_CHECKING:
+    from autoscaler.aws.operator.tasks import Rollout
+    from autoscaler.operating.diagnosing import Diagnosis, Group
+
+MOST_SHOWN = 5
+"""Events in the text. JSON has all of the newest 100 that ECS returns."""
 
 
-@click.command(short_help="Say what a text of ECS means, and what to do.")
-@click.option("--reason", "text", metavar="TEXT", required=True, help="The text; - reads it from standard input.")
+@click.command(short_help="Say why tasks do not start, or what a text of ECS means.")
+@click.argument("key", type=Key(), required=False)
+@click.option("--reason", "text", metavar="TEXT", help="A text of ECS instead of KEY; - reads it from standard input.")
+@click.option(
+    "--url", type=Address(), help="Address of a daemon, for discovered services.  [default: from the settings]"
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else on stdout.")
-def diagnose(text: str, as_json: bool) -> None:
-    """Say what a text of ECS means: why a task does not start or has stopped, and what to do.
+def diagnose(key: str | None, text: str | None, url: str | None, as_json: bool) -> None:
+    """Say why tasks of the service KEY do not start or do not stay up, and what to do. Read-only.
 
-    The text can be an event of the service, a task's stopCode or stoppedReason, a container's reason or exit code, or
-    a reason of RunTask's failures. It needs no settings and calls no AWS API.
+    It reads the service's events and deployments, and the tasks that stopped in the last hour (at most 300), with your
+    credentials; role_arn is not used. Each permission is optional: what could not be seen is listed, with the
+    permission that shows it (`autoscaler iam-policy --for diagnose`). It does not read the logs of containers.
+
+    With --reason, it says what a text of ECS means: an event of the service, a task's stopCode or stoppedReason, a
+    container's reason or exit code, or a reason of RunTask's failures. It then needs no settings and calls no AWS API.
 
     \b
     The class says what helps:
@@ -34,14 +54,28 @@ def diagnose(text: str, as_json: bool) -> None:
       normal          an expected stop
       unknown         the text is not known; it is shown as it is
 
-    Exit codes: 0 ok, also for an unknown text; 2 usage.
+    Exit codes: 0 nothing wrong found, and for every --reason; 1 findings; 2 usage, settings or unknown key; 3 access
+    denied by AWS or no credentials, so that nothing could be read; 4 AWS unreachable.
 
     \b
     Examples:
+      autoscaler diagnose orders-worker
+      autoscaler diagnose orders-worker --json | jq -r .paragraph
       autoscaler diagnose --reason RESOURCE:ENI
       aws ecs describe-tasks ... | jq -r '.tasks[0].stoppedReason' \\
         | autoscaler diagnose --reason - --json
     """
+    if key is not None and text is not None:
+        leave("diagnose: KEY and --reason exclude each other. Pass a service's key or a text of ECS.", USAGE)
+    if key is not None:
+        _service(key, url, as_json)
+    elif text is not None:
+        _reason(text, as_json)
+    else:
+        leave("diagnose: pass a service's KEY, or --reason with a text of ECS.", USAGE)
+
+
+def _reason(text: str, as_json: bool) -> None:
     given = (sys.stdin.read(MOST_READ) if text == "-" else text).strip()
     if not given:
         leave("diagnose: --reason is empty. Pass a text of ECS, such as a task's stoppedReason.", USAGE)
@@ -60,3 +94,133 @@ def _lines(row: Failure, text: str) -> list[str]:
     columns = terminal_columns()
     widths = widths_of(rows, columns)
     return [line for each in rows for line in laid_out(each, widths, columns)]
+
+
+# The diagnosis of a service.
+
+
+def _service(key: str, url: str | None, as_json: bool) -> None:
+    service = service_or_exit(key, url or daemon_url()).ref
+    from autoscaler.operating.diagnosing import examine  # noqa: PLC0415 - the AWS SDK takes half a second to import
+
+    found = examine(service)
+    with piped():
+        click.echo(json.dumps(_document(found), indent=2) if as_json else "\n".join(_page(found)))
+    raise SystemExit(found.code)
+
+
+def _page(found: Diagnosis) -> Iterator[str]:
+    ref, state, columns = found.service, found.state, terminal_columns()
+    counts = "" if state is None else f": {state.running} running, {state.pending} pending, {state.desired} desired"
+    yield from reflowed(f"{click.style(ref.key, bold=True)} ({ref.cluster}/{ref.service}){counts}", columns)
+    yield ""
+    yield from wrapped(found.paragraph, columns)
+    if found.groups:
+        yield ""
+        groups = [
+            (f"{len(one.tasks)} of {one.of}", one.cause.row.kind.value, _evidence(one, found.at))
+            for one in found.groups
+        ]
+        yield from table(("stopped", "class", "cause"), groups)
+    if found.events:
+        yield ""
+        shown = found.events[:MOST_SHOWN]
+        events = [(f"{_age(one.at, found.at)} ago", kind.value, one.text) for one, kind in shown]
+        yield from table(("event", "class", f"text (newest {len(shown)} of {len(found.events)})"), events)
+    if state is not None and state.rollouts:
+        yield ""
+        rollouts = [(one.status.lower(), one.state.lower() or "-", text) for one, text in _rollouts(found)]
+        yield from table(("deployment", "state", "tasks"), rollouts)
+    for text in _remarks(found):
+        yield ""
+        yield from wrapped(text, columns)
+
+
+def _evidence(group: Group, now: float) -> str:
+    """Return the evidence of a group, in one line."""
+    codes = ", ".join(
+        f"{name} {code}" + (f" x {count}" if count > 1 else "")
+        for name, each in group.exit_codes.items()
+        for code, count in each.items()
+    )
+    parts = [group.what, group.how, f"newest {_age(group.tasks[0].at, now)} ago"]
+    parts += [f"exit codes: {codes}"] if codes else []
+    parts += [f"of {', '.join(group.definitions)}"] if group.definitions else []
+    parts += [f'"{group.cause.text}"'] if group.cause.text and group.cause.row is not UNKNOWN else []
+    return "; ".join(parts)
+
+
+def _rollouts(found: Diagnosis) -> Iterator[tuple[Rollout, str]]:
+    for one in found.state.rollouts if found.state else ():
+        counts = f"{one.running} of {several(one.desired, 'task')} run"
+        failed = f", {one.failed} failed" if one.failed else ""
+        reason = f": {one.reason}" if one.reason else ""
+        yield one, f"{one.definition}, {_age(one.at, found.at)} old, {counts}{failed}{reason}"
+
+
+def _remarks(found: Diagnosis) -> Iterator[str]:
+    """Yield what else is to know: another task definition, and what could not be read."""
+    primary, state = found.primary, found.state
+    if primary is not None and state is not None and state.definition != primary.definition:
+        yield f"The service has the task definition {state.definition}, its primary deployment {primary.definition}."
+    for gap in found.not_seen:
+        remedy = f"; {gap.remedy}" if gap.remedy else ""
+        yield sentence(f"Not seen: {gap.what}: {gap.why}{remedy}")
+
+
+def _age(at: float, now: float) -> str:
+    return span(max(0.0, now - at))
+
+
+def _document(found: Diagnosis) -> dict[str, object]:
+    main = found.findings[0] if found.findings else None
+    state, primary, now = found.state, found.primary, found.at
+    return {
+        "service": found.service.key,
+        "cluster": found.service.cluster,
+        "ecs_service": found.service.service,
+        "paragraph": found.paragraph,
+        "class": main.kind.value if main else None,
+        "name": main.name if main else None,
+        "cause": main.text if main else None,
+        "remedy": main.remedy if main else None,
+        "source": main.source if main else None,
+        "since_s": None if main is None or main.since is None else round(max(0.0, now - main.since), 1),
+        "also": [{"class": one.kind.value, "cause": one.text, "remedy": one.remedy} for one in found.findings[1:]],
+        "counts": state and {"desired": state.desired, "running": state.running, "pending": state.pending},
+        "task_definition": state and state.definition,
+        "primary_task_definition": primary and primary.definition,
+        "stopped": [_group_document(one, now) for one in found.groups],
+        "events": [
+            {"age_s": round(now - one.at, 1), "class": kind.value, "text": one.text}
+            for one, kind in found.events
+        ],
+        "deployments": [
+            {"status": one.status, "rollout_state": one.state or None, "reason": one.reason or None,
+             "task_definition": one.definition, "age_s": round(now - one.at, 1), "desired": one.desired,
+             "running": one.running, "failed_tasks": one.failed}
+            for one in (state.rollouts if state else ())
+        ],
+        "not_seen": [one._asdict() for one in found.not_seen],
+    }  # fmt: skip
+
+
+def _group_document(group: Group, now: float) -> dict[str, object]:
+    row, ran_s = group.cause.row, group.ran_s
+    return {
+        "count": len(group.tasks),
+        "of": group.of,
+        "class": row.kind.value,
+        "name": row.name,
+        "meaning": row.meaning,
+        "remedy": row.remedy,
+        "stop_code": group.tasks[0].code or None,
+        "container": group.cause.container or None,
+        "exit_codes": group.exit_codes,
+        "after_start_s": None if ran_s is None else round(ran_s, 1),
+        "after_request_s": round(group.waited_s, 1),
+        "newest_age_s": round(now - group.tasks[0].at, 1),
+        "oldest_age_s": round(now - group.tasks[-1].at, 1),
+        "task_definitions": group.definitions,
+        "text": group.cause.text,
+    }

@@ -69,7 +69,7 @@ def pause(
     end = time.time() + for_s if for_s is not None else until
     if end is not None and end <= time.time():
         leave("pause: the end is in the past. Pass a future time (UTC without a zone).", USAGE)
-    service = _service(key, url or daemon_url())
+    service = service_or_exit(key, url or daemon_url())
     from autoscaler.operating import pausing  # noqa: PLC0415 - the AWS SDK takes half a second to import
 
     try:
@@ -95,7 +95,7 @@ def resume(key: str, url: str | None, as_json: bool) -> None:
     Example:
       autoscaler resume orders-worker
     """
-    service = _service(key, url or daemon_url())
+    service = service_or_exit(key, url or daemon_url())
     from autoscaler.operating import pausing  # noqa: PLC0415 - the AWS SDK takes half a second to import
 
     try:
@@ -105,7 +105,7 @@ def resume(key: str, url: str | None, as_json: bool) -> None:
     _report(service, changed, as_json)
 
 
-def _service(key: str, url: str) -> Pausable:
+def service_or_exit(key: str, url: str) -> Pausable:
     """Return the service with this key from the settings, else from a running daemon, which may have discovered it."""
     from autoscaler.operating.pausing import of_settings  # noqa: PLC0415 - the AWS SDK takes half a second to import
 

@@ -125,10 +125,10 @@ def _print_effective(as_json: bool) -> None:
 @click.option(
     "--for",
     "purpose",
-    type=click.Choice(["daemon", "pause", "assess"]),
+    type=click.Choice(["daemon", "pause", "diagnose", "assess"]),
     default="daemon",
     show_default=True,
-    help="The daemon's task role, users who run `pause` and `resume`, or users who run `assess`.",
+    help="The daemon's task role, or users who run `pause` and `resume`, `diagnose KEY`, or `assess`.",
 )
 @click.option("--cluster", help="Cluster for `--for assess`.  [default: any]")
 @click.option("--role", type=RoleArn(), help="Print the policy for this role_arn instead of the daemon's own role.")

@@ -1,6 +1,7 @@
 """Why ECS tasks do not start, or stop: known causes as data, and the classification of a text. Pure.
 
-`failures.toml` has one table per cause; `classify` finds the cause of a text.
+`failures.toml` has one table per cause; `classify` finds the cause of a text, `stops.py` the
+cause of a stopped task.
 """
 
 from autoscaler.diagnosis.classifying import classify

@@ -239,7 +239,7 @@ def unknown(services: Iterable[ServiceConfig], home: Home) -> tuple[str, ...]:
     return tuple(notes)
 
 
-# The IAM policy of the daemon's role, or of operators who pause and resume services.
+# The IAM policy of the daemon's role, or of operators who pause, resume or diagnose services.
 
 
 class Granted(NamedTuple):
@@ -258,16 +258,16 @@ def granted(
     *,
     deny_redefinition: bool = False,
 ) -> Granted:
-    """Return the least-privilege policy for the purpose `daemon` or `pause` with these settings. For `assess`: see
-    `assessing`.
+    """Return the least-privilege policy for the purpose `daemon`, `pause` or `diagnose` with these settings. For
+    `assess`: see `assessing`.
 
     `region`: the Region of services that name none. `account` None: the account of the queues, if they name only one.
     `role`: return the policy of this role of the settings (None: of the daemon's own role).
     """
     home = home_of(config, region, account)
     gaps = (*_guessed(home, queue_accounts(config), account), *unknown(config.services, home))
-    if purpose == "pause":
-        return Granted(document(pausing(config, home)), gaps)
+    if purpose in BY_OPERATORS:
+        return Granted(document(operating(config, home, BY_OPERATORS[purpose])), gaps)
     asked = rights(config, home, role)
     policy = document(asked, deny_redefinition=deny_redefinition)
     return Granted(policy, (*gaps, *remarks(asked, policy), *(_others(config) if role is None else [])))
@@ -288,10 +288,19 @@ def _others(config: Config) -> Iterator[str]:
         )
 
 
-def pausing(config: Config, home: Home) -> Iterator[Right]:
-    """Yield the permissions of `pause` and `resume`. The daemon only reads the tag: its role must not have them."""
+BY_OPERATORS: Mapping[str, tuple[Purpose, ...]] = {
+    "pause": (Purpose.READ_SERVICES, Purpose.PAUSE_SERVICES),
+    "diagnose": (Purpose.READ_SERVICES, Purpose.LIST_TASKS, Purpose.READ_TASKS),
+}
+"""What the users of a command need, for `iam-policy --for`. The daemon only reads the tag, and describes no tasks: its
+role must not have PAUSE_SERVICES, and does not need READ_TASKS.
+"""
+
+
+def operating(config: Config, home: Home, purposes: Iterable[Purpose]) -> Iterator[Right]:
+    """Yield the permissions for these purposes on each service that is configured or can be discovered."""
     for ref in (*(service.ref for service in config.services), *_discoverable(config)):
-        for api in _calls_for(Purpose.READ_SERVICES, Purpose.PAUSE_SERVICES):
+        for api in _calls_for(*purposes):
             yield right_about(api, ref, home)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from autoscaler.cli import main
 from autoscaler.core.model import Backlog, Missing
-from tests.aws.double import ok
+from tests.aws.double import AwsDouble, fault, ok, serving
 from tests.cli.spoken import autoscaler, journal_line, situation
 from tests.cli.spoken import text as text_of
 from tests.cli.terminal import on_a_terminal
@@ -20,6 +21,7 @@ from tests.cli.test_explain import NOW, api_answer, poll
 from tests.cli.test_status import listed, twice
 from tests.cli.worlds import WORLD, fake_daemon, free_port
 from tests.operating.answers import healthy, simulated
+from tests.operating.stops import container, event, rollout, staged, task
 
 WIDTHS = (80, 160)
 LONG = "refunds-and-chargebacks-of-the-european-payment-platform"
@@ -122,6 +124,36 @@ async def test_doctor(columns: int, file: str) -> None:
         text = await shown(*options, columns=columns, code=1, AWS_ENDPOINT_URL=double.url, **given)
         plain = (await autoscaler(*options, AWS_ENDPOINT_URL=double.url, **given)).out.decode()
     assert words(plain) - {"result", "and", "remedy"} <= words(text)
+
+
+def troubled(double: AwsDouble) -> None:
+    """Stage a service whose container exits, with an event and a deployment. All texts have spaces."""
+    exited = ("EssentialContainerExited", "Essential container in task exited")
+    crashed = [task(*exited, container("app", 1), container("log-router", 0), ago=60.0 * n, ran=4.0) for n in range(11)]
+    pull = "CannotPullContainerError: failed to resolve ref 123.dkr.ecr.eu-west-1.amazonaws.com/worker:v7: not found"
+    crashed.append(task("TaskFailedToStart", pull, container("app", None, pull), ran=None, ago=90.0))
+    events = [event("has started 2 tasks: (task 5d6c5f4d2a7b4c0e9f1a2b3c4d5e6f70).")]
+    events.append(event("is unable to consistently start tasks successfully. For more information, see the guide.", 60))
+    reason = "ECS deployment ecs-svc/0123456789012345678 in progress."
+    newest = rollout("IN_PROGRESS", 1_200.0, failedTasks=11, runningCount=1, rolloutStateReason=reason)
+    older = rollout(ago=90_000.0, status="ACTIVE", taskDefinition="worker:7", desiredCount=0, runningCount=0)
+    staged(double, crashed, running=1, pendingCount=2, events=events, deployments=[newest, older])
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+@pytest.mark.parametrize("denied", ["", "ListTasks"])
+async def test_diagnose(columns: int, denied: str, file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.operating.stops.NOW", time.time())
+    given = {name: value for name, value in GOOD.items() if name.startswith("AWS_")}
+    async with serving() as double:
+        troubled(double)
+        if denied:
+            double.on(denied, fault("AccessDeniedException", "not authorized to perform this call"))
+        options = ("diagnose", "orders", "--config", file)
+        text = await shown(*options, columns=columns, code=1, AWS_ENDPOINT_URL=double.url, **given)
+        plain = (await autoscaler(*options, AWS_ENDPOINT_URL=double.url, **given)).out.decode()
+    ages = re.compile(r"\d+ (?:s|min|h|days)\b|\d\d:\d\d")
+    assert words(ages.sub("AGE", " ".join(plain.split()))) == words(ages.sub("AGE", " ".join(text.split())))
 
 
 @pytest.mark.parametrize("columns", WIDTHS)

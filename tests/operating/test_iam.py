@@ -168,7 +168,8 @@ def test_a_call_that_no_setting_needs_is_not_granted(fields: Any, missing: Any) 
 
 def test_every_purpose_is_a_statement_and_the_statements_have_the_order_of_the_purposes() -> None:
     elsewhere = EVERYTHING | {"AUTOSCALER_ROLE_ARN": ROLE, "AUTOSCALER_DISCOVER_CLUSTERS": "prod"}
-    documents = [policy(load(elsewhere)), policy(load(elsewhere), role=ROLE), policy(config(), purpose="pause")]
+    documents = [policy(load(elsewhere)), policy(load(elsewhere), role=ROLE)]
+    documents += [policy(config(), purpose=purpose) for purpose in ("pause", "diagnose")]
     sids = [[one["Sid"].rstrip("0123456789") for one in document["Statement"]] for document in documents]
     assert {sid for each in sids for sid in each} == set(Purpose)
     assert all(each == sorted(each, key=list(Purpose).index) for each in sids)
@@ -249,6 +250,18 @@ def test_the_policy_for_pausing_grants_only_the_pause_tag() -> None:
     assert tagging["Resource"] == [f"arn:aws:ecs:eu-west-1:{ACCOUNT}:service/prod/orders"]
 
 
+def test_the_policy_for_diagnosing_is_read_only_and_limited_to_the_cluster() -> None:
+    document = policy(config(), purpose="diagnose")
+    assert actions(document) == {"ecs:DescribeServices", "ecs:ListTasks", "ecs:DescribeTasks"}
+    cluster = {"ArnEquals": {"ecs:cluster": f"arn:aws:ecs:eu-west-1:{ACCOUNT}:cluster/prod"}}
+    assert all(one["Condition"] == cluster for one in document["Statement"])
+    described = statement(document, "ecs:DescribeTasks")
+    assert (described["Sid"], described["Resource"]) == (
+        "ReadTasks", [f"arn:aws:ecs:eu-west-1:{ACCOUNT}:task/prod/*"],
+    )  # fmt: skip
+    assert "ecs:DescribeTasks" not in actions(policy(load(EVERYTHING))), "the daemon describes no tasks"
+
+
 def test_deny_statements_are_added_only_on_request() -> None:
     assert all(one["Effect"] == "Allow" for one in policy(config())["Statement"])
     *_, task_definition, provider = policy(config(), deny_redefinition=True)["Statement"]
@@ -290,6 +303,7 @@ def test_a_policy_that_is_too_long_is_remarked() -> None:
 
 def test_cfn_lint_accepts_the_policies(tmp_path: Path) -> None:
     documents = [policy(load(EVERYTHING), deny_redefinition=True), policy(config(), purpose="pause")]
+    documents.append(policy(config(), purpose="diagnose"))
     assert _linted(tmp_path, documents).returncode == 0, _linted(tmp_path, documents).stdout
     documents[0]["Statement"][0]["Action"] = ["sqs:GetQueueAttribute"]
     assert _linted(tmp_path, documents).returncode != 0, "a misspelled permission is found"

@@ -1,5 +1,5 @@
-"""AWS calls that only commands make and the daemon never makes: caller identity, permission checks, the pause tag, and
-the survey of a whole cluster.
+"""AWS calls that only commands make and the daemon never makes: caller identity, permission checks, the pause tag, the
+stopped tasks of a service, and the survey of a whole cluster.
 
 They are separate from the daemon's AWS layer, so that its role needs no such permission: the daemon never imports this
 package.
@@ -16,6 +16,7 @@ from autoscaler.aws.clients import Clocks
 from autoscaler.aws.operator.identity import GET_CALLER_IDENTITY, SIMULATE_PRINCIPAL_POLICY, Identities, Identity
 from autoscaler.aws.operator.survey import Survey
 from autoscaler.aws.operator.tags import TAG_RESOURCE, UNTAG_RESOURCE, PauseTags, ServiceTag
+from autoscaler.aws.operator.tasks import DESCRIBE_TASKS, TaskReader
 from autoscaler.ports import Calls, Place, RateLimiter
 
 __all__ = [
@@ -26,10 +27,11 @@ __all__ = [
     "PauseTags",
     "ServiceTag",
     "Survey",
+    "TaskReader",
     "connect_operator",
 ]
 
-OPERATOR_CALLS = (GET_CALLER_IDENTITY, SIMULATE_PRINCIPAL_POLICY, TAG_RESOURCE, UNTAG_RESOURCE)
+OPERATOR_CALLS = (GET_CALLER_IDENTITY, SIMULATE_PRINCIPAL_POLICY, TAG_RESOURCE, UNTAG_RESOURCE, DESCRIBE_TASKS)
 """The calls that only commands make. Two of them change something: the tag that pauses a service."""
 
 
@@ -41,6 +43,7 @@ class Operator:
 
     identities: Identities
     tags: PauseTags
+    tasks: TaskReader
     region: Callable[[], str]
     survey: Callable[[Place], Survey]
 
@@ -56,4 +59,10 @@ async def connect_operator(
     """Yield the ports, which work until the block ends. Times as for `aws.connect`."""
     async with AsyncExitStack() as stack:
         caller = Caller(stack, limiter, calls, Clocks(clock, wall), call_timeout_s, fast_sqs=False, once=True)
-        yield Operator(Identities(caller), PauseTags(caller), caller.region, lambda place: Survey(caller, place))
+        yield Operator(
+            Identities(caller),
+            PauseTags(caller),
+            TaskReader(caller),
+            caller.region,
+            lambda place: Survey(caller, place),
+        )

@@ -1,0 +1,220 @@
+"""Read a service as ECS shows it, and its stopped tasks, for `diagnose`. Every call only reads.
+
+Texts of ECS are cleaned here: one printable line without anything that resembles a credential.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from autoscaler.aws.answers import ResponsePart
+from autoscaler.aws.caller import Caller
+from autoscaler.aws.calls import DESCRIBE_SERVICES, LIST_TASKS, Api, Holder, Purpose, ResourceForm
+from autoscaler.aws.ecs import described, events_in
+from autoscaler.aws.faults import clean
+from autoscaler.aws.names import service_subject, short_name
+from autoscaler.diagnosis.stops import StoppedContainer, StoppedTask
+from autoscaler.errors import AutoscalerError, Unavailable, Unreadable
+from autoscaler.ports import Category, Place, ServiceRef, Urgency
+
+DESCRIBE_TASKS = Api("ecs:DescribeTasks", Category.TASK_READ, ResourceForm.TASKS, Purpose.READ_TASKS, Holder.COMMAND)
+
+PAGE = 100
+"""The largest page of ListTasks, and the most tasks of one DescribeTasks."""
+
+MOST_TASKS = 300
+"""Stopped tasks that are read: six calls. A cause that stops more tasks in an hour is among them."""
+
+WHOLE_S = 20.0
+"""The limit for all calls about tasks together. What was read until then is used."""
+
+MOST_REASON, MOST_NAME = 1_024, 255
+"""Characters of a reason, as in ECS, and of a name."""
+
+
+class StoppedTasks(NamedTuple):
+    """The stopped tasks that were read, newest first. `fault`: why more could not be read (None: all were read).
+    `left_off`: there are more than `MOST_TASKS`. `unreadable`: tasks whose description differs from the API.
+    """
+
+    tasks: tuple[StoppedTask, ...] = ()
+    fault: AutoscalerError | None = None
+    left_off: bool = False
+    unreadable: int = 0
+
+
+class Rollout(NamedTuple):
+    """A deployment. `state`, `reason`: rolloutState and its reason (empty: ECS gives none). `at`: seconds since the
+    epoch.
+    """
+
+    status: str
+    state: str
+    reason: str
+    definition: str
+    at: float
+    desired: int
+    running: int
+    failed: int
+
+
+class ServiceEvent(NamedTuple):
+    at: float
+    text: str
+
+
+class ServiceState(NamedTuple):
+    """The service with its events, newest first."""
+
+    status: str
+    desired: int
+    running: int
+    pending: int
+    definition: str
+    events: tuple[ServiceEvent, ...] = ()
+    rollouts: tuple[Rollout, ...] = ()
+
+
+class TaskReader:
+    """The calls have the credentials of the user who runs the command, also for a service with a role."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def service(self, service: ServiceRef) -> ServiceState:
+        """Return the service. Raises `AutoscalerError`; `NotFound` if there is no such service."""
+        answer = await self._ask(DESCRIBE_SERVICES, service, services=[service.service])
+        found = described(answer, service)
+        events = sorted((ServiceEvent(at, clean(text, MOST_REASON)) for text, at in events_in(found)), reverse=True)
+        return ServiceState(
+            clean(found.word("status")),
+            found.count("desiredCount"),
+            found.count("runningCount"),
+            found.count("pendingCount"),
+            _definition(found, "taskDefinition"),
+            tuple(events),
+            tuple(map(_rollout, found.parts_if_any("deployments"))),
+        )
+
+    async def stopped(self, service: ServiceRef) -> StoppedTasks:
+        """Return the stopped tasks of the service: ECS keeps them for about an hour. Never raises `AutoscalerError`."""
+        pages: list[ResponsePart] = []
+        fault: AutoscalerError | None = None
+        left_off = False
+        try:
+            async with asyncio.timeout(WHOLE_S):
+                left_off = await self._pages(service, pages)
+        except TimeoutError:
+            fault = Unavailable(f"{service_subject(service)}: reading its tasks took longer than {WHOLE_S:g} s")
+        except AutoscalerError as error:
+            fault = error
+        found, unreadable = list[StoppedTask](), 0
+        for task in _tasks(pages):
+            try:
+                one = _stopped(task)
+            except Unreadable:
+                unreadable += 1
+                continue
+            if one is not None:
+                found.append(one)
+        return StoppedTasks(tuple(sorted(found, key=lambda one: -one.at)), fault, left_off, unreadable)
+
+    async def _pages(self, service: ServiceRef, pages: list[ResponsePart]) -> bool:
+        """Add the descriptions, page by page. Return whether there are tasks that were not read."""
+        more: dict[str, object] = {}
+        for _ in range(MOST_TASKS // PAGE):
+            listed = await self._ask(
+                LIST_TASKS,
+                service,
+                serviceName=short_name(service.service),
+                desiredStatus="STOPPED",
+                maxResults=PAGE,
+                **more,
+            )
+            arns = list(dict.fromkeys(listed.words("taskArns")))[:PAGE]
+            if arns:  # ECS rejects an empty list
+                pages.append(await self._ask(DESCRIBE_TASKS, service, tasks=arns))
+            if not listed.has("nextToken"):
+                return False
+            more = {"nextToken": listed.word("nextToken")}
+        return True
+
+    async def _ask(self, api: Api, service: ServiceRef, /, **parameters: object) -> ResponsePart:
+        return await self._caller.ask(
+            api.by_command(),
+            service_subject(service),
+            Place(service.region),
+            Urgency.BACKGROUND,
+            cluster=service.cluster,
+            **parameters,
+        )
+
+
+def _tasks(pages: list[ResponsePart]) -> Iterator[ResponsePart]:
+    """Yield each task once. Entries that are no structures are left out."""
+    seen = set[str]()
+    for page in pages:
+        tasks = page.body.get("tasks")
+        for one in tasks if isinstance(tasks, list) else []:
+            if isinstance(one, dict) and (arn := str(one.get("taskArn"))) not in seen:
+                seen.add(arn)
+                yield ResponsePart(page.call, one)
+
+
+def _stopped(task: ResponsePart) -> StoppedTask | None:
+    """Return the task (None: it is still stopping, and its end is not known). Raises `Unreadable`.
+
+    On Fargate, a task is STOPPED 10 to 30 s after its containers have ended. So they ran until `executionStoppedAt`.
+    """
+    at = _moment(task, "stoppedAt", "executionStoppedAt", "stoppingAt")
+    if at is None:
+        return None
+    ended = _moment(task, "executionStoppedAt", "stoppedAt", "stoppingAt") or at
+    started = _moment(task, "startedAt")
+    requested = _moment(task, "createdAt", "startedAt") or at
+    return StoppedTask(
+        at,
+        None if started is None else max(0.0, ended - started),
+        max(0.0, ended - requested),
+        _text(task, "stopCode", MOST_NAME),
+        _text(task, "stoppedReason"),
+        _definition(task, "taskDefinitionArn"),
+        tuple(map(_container, task.parts_if_any("containers"))),
+    )
+
+
+def _container(found: ResponsePart) -> StoppedContainer:
+    code = found.body.get("exitCode")
+    if code is not None and (not isinstance(code, int) or isinstance(code, bool)):
+        raise found.unreadable("exitCode", "a whole number", code)
+    unhealthy = found.word_or("healthStatus", "") == "UNHEALTHY"
+    return StoppedContainer(_text(found, "name", MOST_NAME), code, _text(found, "reason"), unhealthy)
+
+
+def _rollout(found: ResponsePart) -> Rollout:
+    return Rollout(
+        _text(found, "status", MOST_NAME),
+        _text(found, "rolloutState", MOST_NAME),
+        _text(found, "rolloutStateReason"),
+        _definition(found, "taskDefinition"),
+        found.moment("createdAt"),
+        found.count("desiredCount"),
+        found.count("runningCount"),
+        found.count("failedTasks") if found.has("failedTasks") else 0,
+    )
+
+
+def _text(part: ResponsePart, name: str, most: int = MOST_REASON) -> str:
+    """Return a text of ECS, cleaned; empty if it is absent or empty. Raises `Unreadable` if it is no text."""
+    return clean(part.word(name), most) if part.body.get(name) else ""
+
+
+def _definition(part: ResponsePart, name: str) -> str:
+    return short_name(_text(part, name))
+
+
+def _moment(part: ResponsePart, *names: str) -> float | None:
+    """Return the first of the times that is present."""
+    return next((part.moment(name) for name in names if part.has(name)), None)
