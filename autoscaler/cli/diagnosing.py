@@ -20,7 +20,7 @@ from autoscaler.inspection.columns import laid_out, reflowed, widths_of, wrapped
 
 if TYPE_CHECKING:
     from autoscaler.aws.operator.tasks import Rollout
-    from autoscaler.operating.diagnosing import Diagnosis, Group
+    from autoscaler.operating.diagnosing import Diagnosis, StopGroup
 
 MOST_SHOWN = 5
 """Events in the text. JSON has all of the newest 100 that ECS returns."""
@@ -136,7 +136,7 @@ def _page(found: Diagnosis) -> Iterator[str]:
         yield from wrapped(text, columns)
 
 
-def _evidence(group: Group, now: float) -> str:
+def _evidence(group: StopGroup, now: float) -> str:
     """Return the evidence of a group, in one line."""
     codes = ", ".join(
         f"{name} {code}" + (f" x {count}" if count > 1 else "")
@@ -205,7 +205,7 @@ def _document(found: Diagnosis) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _group_document(group: Group, now: float) -> dict[str, object]:
+def _group_document(group: StopGroup, now: float) -> dict[str, object]:
     row, ran_s = group.cause.row, group.ran_s
     return {
         "count": len(group.tasks),

@@ -21,7 +21,7 @@ from autoscaler.aws.operator.tasks import (
     MOST_TASKS,
     Rollout,
     ServiceEvent,
-    ServiceState,
+    ServiceReport,
     StoppedTasks,
 )
 from autoscaler.config.quoting import sentence
@@ -49,7 +49,7 @@ FINDINGS, REFUSED, UNREACHABLE = 1, 3, 4
 POLICY = "`autoscaler iam-policy --for diagnose` prints the policy"
 
 
-class Group(NamedTuple):
+class StopGroup(NamedTuple):
     """Stopped tasks with the same stopCode, cause and container, newest first. `of`: all tasks that were read."""
 
     cause: Cause
@@ -107,7 +107,7 @@ class Group(NamedTuple):
         return list(dict.fromkeys(one.definition for one in self.tasks if one.definition))
 
 
-class Finding(NamedTuple):
+class TaskFinding(NamedTuple):
     """One cause of trouble. `since`: seconds since the epoch (None: not known). `text`: a sentence."""
 
     kind: FailureClass
@@ -134,9 +134,9 @@ class Diagnosis(NamedTuple):
     service: ServiceRef
     at: float
     paragraph: str
-    findings: tuple[Finding, ...]
-    groups: tuple[Group, ...]
-    state: ServiceState | None
+    findings: tuple[TaskFinding, ...]
+    groups: tuple[StopGroup, ...]
+    state: ServiceReport | None
     not_seen: tuple[NotSeen, ...]
     code: int
 
@@ -161,7 +161,7 @@ async def _examined(service: ServiceRef) -> Diagnosis:
     return concluded(service, state, stopped, time.time())
 
 
-async def _state(reading: Awaitable[ServiceState]) -> ServiceState | AutoscalerError:
+async def _state(reading: Awaitable[ServiceReport]) -> ServiceReport | AutoscalerError:
     try:
         return await reading
     except AutoscalerError as fault:
@@ -169,10 +169,10 @@ async def _state(reading: Awaitable[ServiceState]) -> ServiceState | AutoscalerE
 
 
 def concluded(
-    service: ServiceRef, read: ServiceState | AutoscalerError, stopped: StoppedTasks, now: float
+    service: ServiceRef, read: ServiceReport | AutoscalerError, stopped: StoppedTasks, now: float
 ) -> Diagnosis:
     """Return the result. `read`: the service, or why it could not be read. Pure; `now` in seconds since the epoch."""
-    state = read if isinstance(read, ServiceState) else None
+    state = read if isinstance(read, ServiceReport) else None
     tasks = [one for one in stopped.tasks if now - one.at <= KEPT_S]
     groups = tuple(sorted(_groups(tasks), key=lambda one: _order(one, now)))
     failing = [one for one in groups if not one.is_expected and not _is_over(one, state)]
@@ -193,7 +193,7 @@ _VARIABLE = re.compile(r"[0-9a-f-]{8,}|\d+")
 """Parts of a text that differ from task to task: ids and numbers."""
 
 
-def _groups(tasks: Sequence[StoppedTask]) -> Iterator[Group]:
+def _groups(tasks: Sequence[StoppedTask]) -> Iterator[StopGroup]:
     found: dict[tuple[str, ...], list[tuple[Cause, StoppedTask]]] = {}
     for task in tasks:
         cause = cause_of(task)
@@ -203,15 +203,15 @@ def _groups(tasks: Sequence[StoppedTask]) -> Iterator[Group]:
         newest, _ = members[0]
         if any(cause.exit_code != newest.exit_code for cause, _ in members):
             newest = newest._replace(exit_code=None)
-        yield Group(newest, tuple(task for _, task in members), len(tasks))
+        yield StopGroup(newest, tuple(task for _, task in members), len(tasks))
 
 
-def _order(group: Group, now: float) -> tuple[bool, bool, int, float]:
+def _order(group: StopGroup, now: float) -> tuple[bool, bool, int, float]:
     newest = group.tasks[0].at
     return group.is_expected, now - newest > RECENT_S, -len(group.tasks), -newest
 
 
-def _is_over(group: Group, state: ServiceState | None) -> bool:
+def _is_over(group: StopGroup, state: ServiceReport | None) -> bool:
     """Whether all tasks of the group stopped before the present deployment, with which all desired tasks run."""
     primary = primary_of(state)
     if state is None or primary is None or state.running < state.desired:
@@ -219,7 +219,7 @@ def _is_over(group: Group, state: ServiceState | None) -> bool:
     return group.tasks[0].at < primary.at
 
 
-def primary_of(state: ServiceState | None) -> Rollout | None:
+def primary_of(state: ServiceReport | None) -> Rollout | None:
     """Return the present deployment (None: not known, or another controller than ECS)."""
     return None if state is None else next((one for one in state.rollouts if one.status == "PRIMARY"), None)
 
@@ -227,28 +227,30 @@ def primary_of(state: ServiceState | None) -> Rollout | None:
 # Findings, in the order of what explains most: the service is gone, stopped tasks, an event, a deployment.
 
 
-def _findings(read: ServiceState | AutoscalerError, groups: Sequence[Group], now: float) -> Iterator[Finding]:
+def _findings(read: ServiceReport | AutoscalerError, groups: Sequence[StopGroup], now: float) -> Iterator[TaskFinding]:
     if isinstance(read, NotFound):
         cause, remedy = split(str(read))
-        yield Finding(FailureClass.FIX, "no_service", cause, remedy)
+        yield TaskFinding(FailureClass.FIX, "no_service", cause, remedy)
         return
-    if isinstance(read, ServiceState) and read.status != "ACTIVE":
+    if isinstance(read, ServiceReport) and read.status != "ACTIVE":
         text, remedy = f"The service is {read.status}", "create it again, or remove it from the settings"
-        yield Finding(FailureClass.FIX, "service_not_active", text, remedy)
+        yield TaskFinding(FailureClass.FIX, "service_not_active", text, remedy)
     yield from (_of_group(one, now) for one in groups)
-    if isinstance(read, ServiceState):
+    if isinstance(read, ServiceReport):
         event = newest_problem(read.events, now)
         if event is not None:
             yield _of_event(event, now)
         yield from (_of_rollout(one, now) for one in read.rollouts if _is_failing(one, now))
 
 
-def _of_group(group: Group, now: float) -> Finding:
+def _of_group(group: StopGroup, now: float) -> TaskFinding:
     row, newest, oldest = group.cause.row, group.tasks[0].at, group.tasks[-1].at
     when = f"It stopped {_ago(newest, now)}."
     if len(group.tasks) > 1:
         when = f"It began at {_utc(oldest)} UTC or earlier; the newest stop was {_ago(newest, now)}."
-    return Finding(row.kind, row.name, f"{group.share} {group.how}: {group.what}", row.remedy, row.source, oldest, when)
+    return TaskFinding(
+        row.kind, row.name, f"{group.share} {group.how}: {group.what}", row.remedy, row.source, oldest, when
+    )
 
 
 def newest_problem(events: Sequence[ServiceEvent], now: float) -> ServiceEvent | None:
@@ -281,10 +283,10 @@ _ROUTINE = re.compile(
 )
 
 
-def _of_event(event: ServiceEvent, now: float) -> Finding:
+def _of_event(event: ServiceEvent, now: float) -> TaskFinding:
     row = classify(event.text)
     when = f"ECS reported it {_ago(event.at, now)}."
-    return Finding(row.kind, row.name, _upper(_meaning(row, event.text)), row.remedy, row.source, event.at, when)
+    return TaskFinding(row.kind, row.name, _upper(_meaning(row, event.text)), row.remedy, row.source, event.at, when)
 
 
 def _is_failing(rollout: Rollout, now: float) -> bool:
@@ -292,7 +294,7 @@ def _is_failing(rollout: Rollout, now: float) -> bool:
     return rollout.state == "FAILED" or (in_progress and (rollout.failed > 0 or now - rollout.at >= STUCK_S))
 
 
-def _of_rollout(rollout: Rollout, now: float) -> Finding:
+def _of_rollout(rollout: Rollout, now: float) -> TaskFinding:
     row = classify(rollout.reason)
     is_over = rollout.state == "FAILED"
     state = "failed" if is_over else f"has been in progress for {span(max(0.0, now - rollout.at))}"
@@ -303,16 +305,16 @@ def _of_rollout(rollout: Rollout, now: float) -> Finding:
     known = row is not UNKNOWN and row.name not in GENERAL
     kind, remedy = (row.kind, row.remedy) if known else (FailureClass.FIX, remedy)
     when = f"It began {_ago(rollout.at, now)}."
-    return Finding(kind, row.name if known else "deployment", text, remedy, row.source, rollout.at, when)
+    return TaskFinding(kind, row.name if known else "deployment", text, remedy, row.source, rollout.at, when)
 
 
 # The paragraph: what is wrong, since when, what to do.
 
 
 def _paragraph(
-    findings: Sequence[Finding],
-    groups: Sequence[Group],
-    state: ServiceState | None,
+    findings: Sequence[TaskFinding],
+    groups: Sequence[StopGroup],
+    state: ServiceReport | None,
     is_partial: bool,
     now: float,
 ) -> Iterator[str]:
@@ -361,7 +363,7 @@ def _upper(text: str) -> str:
 # What could not be read.
 
 
-def _not_seen(read: ServiceState | AutoscalerError, stopped: StoppedTasks) -> Iterator[NotSeen]:
+def _not_seen(read: ServiceReport | AutoscalerError, stopped: StoppedTasks) -> Iterator[NotSeen]:
     if isinstance(read, NotFound):
         return
     if isinstance(read, AutoscalerError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autoscaler.aws.operator.tasks import ServiceEvent, ServiceState, StoppedTasks
+from autoscaler.aws.operator.tasks import ServiceEvent, ServiceReport, StoppedTasks
 from autoscaler.diagnosis.stops import StoppedContainer, StoppedTask
 from autoscaler.errors import CredentialsRejected, Denied, Throttled
 from autoscaler.operating.diagnosing import Diagnosis, class_of_event, concluded, newest_problem
@@ -12,7 +12,7 @@ from autoscaler.ports import ServiceRef
 
 REF = ServiceRef("orders", "prod", "orders")
 NOW = 1_000_000.0
-STATE = ServiceState("ACTIVE", 3, 3, 0, "worker:8")
+STATE = ServiceReport("ACTIVE", 3, 3, 0, "worker:8")
 
 
 def stopped(

@@ -65,7 +65,7 @@ class ServiceEvent(NamedTuple):
     text: str
 
 
-class ServiceState(NamedTuple):
+class ServiceReport(NamedTuple):
     """The service with its events, newest first."""
 
     status: str
@@ -83,12 +83,12 @@ class TaskReader:
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
 
-    async def service(self, service: ServiceRef) -> ServiceState:
+    async def service(self, service: ServiceRef) -> ServiceReport:
         """Return the service. Raises `AutoscalerError`; `NotFound` if there is no such service."""
         answer = await self._ask(DESCRIBE_SERVICES, service, services=[service.service])
         found = described(answer, service)
         events = sorted((ServiceEvent(at, clean(text, MOST_REASON)) for text, at in events_in(found)), reverse=True)
-        return ServiceState(
+        return ServiceReport(
             clean(found.word("status")),
             found.count("desiredCount"),
             found.count("runningCount"),
