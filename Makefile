@@ -37,7 +37,7 @@ test: lint types contracts unit ## run the checks of CI: lint, types, import con
 	@echo "make test: passed. make test-real runs the tests that need Prometheus or a browser." >&2
 
 test-real: venv real-programs ## run the tests that need Prometheus or Chromium; installs missing programs
-	$(BIN)/pytest -m real tests/real
+	$(BIN)/pytest -m real tests/real --numprocesses 2 --dist loadfile
 
 # Each program, and the system package that contains it.
 REAL := prometheus:prometheus promtool:prometheus chromium:chromium npm:npm
