@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import ceil
 
 from autoscaler.core.advice import REMEDIES, Advice, first_cause, split
+from autoscaler.core.estimate.starting import measured_late_start_s, measured_start_s
 from autoscaler.core.figures import are, seconds, several
 from autoscaler.core.knowledge import Knowledge, QueueKnowledge, Regime
 from autoscaler.core.model import Backlog, Decision, Fleet, Observation, Rule
@@ -101,12 +102,15 @@ def _switched_off(policy: Policy, seen: Observation, decision: Decision) -> Advi
 
 def _from_zero(policy: Policy, known: Knowledge, decision: Decision) -> Advice | None:
     """Return why the first message after an idle time is late: no task runs, so it waits for a poll and a start-up."""
-    first_s = known.interval_s + known.start_late_s
-    if decision.current or not decision.target or first_s <= policy.shortest_latency_s:
+    late_s = measured_late_start_s(known)
+    shown_s = known.start_late_s if late_s is None else late_s
+    certain_s = known.interval_s + min(shown_s, known.start_late_s)
+    if decision.current or not decision.target or certain_s <= policy.shortest_latency_s:
         return None
+    first_s = known.interval_s + shown_s
     return Advice(
         f"the latency target of {seconds(policy.shortest_latency_s)} cannot be met from 0 tasks: a poll and a start "
-        f"take up to {first_s:.0f} s",
+        f"take up to {first_s:.0f} s{' (assumed)' if late_s is None else ''}",
         f"set min_tasks to 1, or acceptable_latency to at least {first_s:.0f} s",
     )
 
@@ -162,11 +166,17 @@ def _unknown(known: Knowledge) -> Advice:
 
 
 def _slow_start(policy: Policy, known: Knowledge, decision: Decision) -> Advice | None:
-    """Return that a rise of the load is late, because a poll and a start take longer than the latency target."""
-    start_s = known.interval_s + known.start_s.value
-    covered_s = HEADROOM_COVERS * policy.shortest_latency_s
-    if not (decision.current and known.arriving) or start_s <= covered_s or not known.start_s.weight:
+    """Return that a rise of the load is late, because a poll and a start take longer than the latency target.
+
+    Both the measured mean and the estimate must show it: four starts of 5 s are an estimate of 30 s, because 50 s were
+    assumed, and one start of 120 s can be an exception (estimate: 62 s).
+    """
+    measured_s = measured_start_s(known)
+    if measured_s is None or not (decision.current and known.arriving):
         return None
+    if known.interval_s + min(measured_s, known.start_s.value) <= HEADROOM_COVERS * policy.shortest_latency_s:
+        return None
+    start_s = known.interval_s + measured_s
     return Advice(
         f"the latency target of {seconds(policy.shortest_latency_s)} cannot be met when the load rises: a poll and a "
         f"start take {start_s:.0f} s",

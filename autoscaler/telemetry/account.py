@@ -14,10 +14,8 @@ from autoscaler.config.addresses import REGION
 from autoscaler.core.advice import REMEDIES, Advice, first_cause, split
 from autoscaler.core.clearing import clearing, in_words
 from autoscaler.core.demand import read_signals
-from autoscaler.core.estimate.starting import ASSUMED_S, PRIOR_WEIGHT
 from autoscaler.core.explain import sentence
 from autoscaler.core.figures import are, several
-from autoscaler.core.knowledge import Knowledge
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import (
     Backlog,
@@ -214,16 +212,6 @@ def _drifted(poll: Poll, left: int, found: int) -> str:
         f"{poll.service.key}: the desired count was changed from {left} to {found} outside the autoscaler; decisions "
         f"continue from {found}"
     )
-
-
-def measured_start_s(known: Knowledge) -> float | None:
-    """Return the mean start-up time of the starts that were seen, in seconds (None: none was seen). The estimate is a
-    weighted mean of this and of an assumed time: after 3 starts of 5 s it is 33 s.
-    """
-    seen = known.start_s.weight
-    if seen <= 0:
-        return None
-    return known.start_s.value + (known.start_s.value - ASSUMED_S) * PRIOR_WEIGHT / seen
 
 
 def notice_of(notice: Missing) -> dict[str, str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
+from autoscaler.core.estimate.starting import measured_start_s
 from autoscaler.core.model import Backlog, Instant, QueueReading
 from autoscaler.core.policy import Policy
 from autoscaler.core.slo import expected_wait_s
-from autoscaler.telemetry.account import account_of, measured_start_s, notice_of
+from autoscaler.telemetry.account import account_of, notice_of
 from autoscaler.telemetry.cost import cost_of
 from autoscaler.telemetry.logs import utc
 from autoscaler.telemetry.pages import paced

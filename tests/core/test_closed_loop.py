@@ -116,7 +116,7 @@ def test_a_start_that_takes_longer_than_the_target_is_reported_while_messages_ar
     assert (reason is not None) == is_at_risk
     if reason is not None:
         assert (
-            "a poll and a start take 76 s; raise min_tasks, or set acceptable_latency to at least 76 s" in reason.text
+            "a poll and a start take 80 s; raise min_tasks, or set acceptable_latency to at least 80 s" in reason.text
         )
     assumed = replace(observation, knowledge=replace(slow, start_s=slow.start_s._replace(weight=0.0)))
     assert at_risk(free(), assumed, decided(free(), assumed)) is None, "an assumed start-up time is no evidence"

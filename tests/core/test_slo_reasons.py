@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from autoscaler.core.advice import BEFORE_OTHERS, REMEDIES, Advice, first_cause, split
+from autoscaler.core.estimate.starting import ASSUMED_S, LATE_RATIO, PRIOR_WEIGHT
 from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Regime, TimedCount
 from autoscaler.core.model import Backlog, DecisionStep, Fleet, Missing, Observation, QueueReading, Rule, Trouble
 from autoscaler.core.slo import OBSTACLES, at_risk, expected_wait_s, oldest_ages_s
@@ -129,11 +130,38 @@ def test_a_rise_of_the_load_is_late_if_a_poll_and_a_start_take_a_quarter_longer_
     """A poll of 10 s and a start of 65 s are 1.25 times 60 s, which the headroom covers."""
     reason = risk(starting(start_s))
     assert (reason is not None) is is_at_risk
-    if reason is not None:
+    if reason is not None:  # five starts and five assumed ones of 50 s
+        measured_s = 2 * start_s - 50
         assert reason == (
             "the latency target of 60 s cannot be met when the load rises: a poll and a start take "
-            f"{start_s + 10:.0f} s; raise min_tasks, or set acceptable_latency to at least {start_s + 10:.0f} s"
+            f"{measured_s + 10:.0f} s; raise min_tasks, or set acceptable_latency to at least {measured_s + 10:.0f} s"
         )
+
+
+@pytest.mark.parametrize(("starts", "took_s", "is_at_risk"), [(4, 5.0, False), (1, 120.0, False), (5, 120.0, True)])
+def test_a_rise_is_late_only_if_the_starts_that_were_seen_and_the_estimate_show_it(
+    starts: int, took_s: float, is_at_risk: bool
+) -> None:
+    """With a target of 15 s, four starts of 5 s are in time, although the estimate is 30 s; a single start of 120 s is
+    an exception with a target of 60 s.
+    """
+    blended_s = (starts * took_s + PRIOR_WEIGHT * ASSUMED_S) / (starts + PRIOR_WEIGHT)
+    reason = risk(starting(blended_s, weight=float(starts)), latency_s=15.0 if took_s < 15.0 else 60.0)
+    assert (reason is not None) is is_at_risk
+    assert reason is None or f"a poll and a start take {took_s + 10:.0f} s" in reason
+
+
+def test_from_zero_the_starts_that_were_seen_decide_and_an_assumed_time_is_marked() -> None:
+    """Four starts of 5 s: the estimate of the 90th percentile is 44 s, because 75 s were assumed."""
+    assumed = risk(replace(known(), start_late_s=75.0), current=0)
+    assert assumed is not None
+    assert "a poll and a start take up to 85 s (assumed); set min_tasks to 1" in assumed
+    late_s = (4 * 5.0 + PRIOR_WEIGHT * ASSUMED_S * LATE_RATIO) / (4 + PRIOR_WEIGHT)
+    seen_starts = replace(known(), start_s=Estimate(30.0, 4.0), start_late_s=late_s)
+    assert risk(seen_starts, current=0, latency_s=16.0) is None
+    short = risk(seen_starts, current=0, latency_s=14.0)
+    assert short is not None
+    assert "take up to 15 s; set min_tasks to 1, or acceptable_latency to at least 15 s" in short
 
 
 def test_a_slow_start_is_no_risk_if_it_is_assumed_or_nothing_arrives_or_no_task_runs() -> None:

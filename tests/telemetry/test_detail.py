@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from autoscaler.core.estimate.starting import ASSUMED_S, Starting
+from autoscaler.core.estimate.starting import ASSUMED_S, Starting, measured_start_s
 from autoscaler.core.knowledge import Estimate, Knowledge
 from autoscaler.core.model import Fleet, Missing, Trouble
 from autoscaler.ports import Poll
-from autoscaler.telemetry.account import measured_start_s
 from autoscaler.telemetry.page.detail import now
 from tests.telemetry.polls import JournalDesk, decided, policy_of, scaling_out, seen
 

@@ -8,13 +8,13 @@ from math import isinf
 from typing import Any
 
 from autoscaler import config
-from autoscaler.core.estimate import starting
+from autoscaler.core.estimate.starting import ASSUMED_S, measured_start_s
 from autoscaler.core.figures import number, several
 from autoscaler.core.knowledge import LEARNED, Estimate, Knowledge
 from autoscaler.core.model import Backlog
 from autoscaler.core.policy import Policy
 from autoscaler.ports import Poll
-from autoscaler.telemetry.account import PollFault, account_of, measured_start_s
+from autoscaler.telemetry.account import PollFault, account_of
 from autoscaler.telemetry.cost import compared, cost_of
 from autoscaler.telemetry.logs import utc
 from autoscaler.telemetry.page.links import DOCUMENTATION
@@ -175,7 +175,7 @@ def _start_note(known: Knowledge) -> str | None:
     if abs(used_s - start_s) <= 0.2 * start_s:
         return None
     took = f"{several(round(known.start_s.weight), 'start')} took {start_s:,.1f} s on average"
-    return f"Start-up time: {took}; decisions still use {used_s:,.0f} s, because {starting.ASSUMED_S:g} s were assumed"
+    return f"Start-up time: {took}; decisions still use {used_s:,.0f} s, because {ASSUMED_S:g} s were assumed"
 
 
 def _newest(status: ServiceStatus) -> dict[str, Any] | None:
