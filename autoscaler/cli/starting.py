@@ -83,7 +83,8 @@ def init(out: Path, force: bool, as_json: bool, **given: Any) -> None:
     """Ask six questions and write the files for a first deployment: settings, IAM policy, task definition, next steps.
 
     The mode is shadow: the daemon reads, decides and reports, and its role has no write permissions. Options replace
-    questions. Without a terminal, missing options are reported as errors.
+    questions; with --cluster, --service and --queues nothing is asked. Without a terminal, missing options are
+    reported as errors.
 
     \b
     Examples:
@@ -143,9 +144,12 @@ def _pasted(command: str) -> Iterator[str]:
 
 
 def _ask(given: dict[str, Any], as_json: bool) -> None:
-    """Ask for each value that no option sets. Without a terminal, use the default or report the missing options."""
-    asks = sys.stdin is not None and sys.stdin.isatty() and not as_json
+    """Ask for each value that no option sets. If every value without a default is set, use the defaults and ask
+    nothing: a command that is pasted together with others must not read them as answers. Without a terminal, report
+    the missing options.
+    """
     missing = [flag for name, flag in FLAGS.items() if given[name] is None]
+    asks = bool(missing) and sys.stdin is not None and sys.stdin.isatty() and not as_json
     if missing and not asks:
         leave(f"init: no terminal. Pass {_listed(missing)}.", USAGE)
     source = click.get_current_context().get_parameter_source

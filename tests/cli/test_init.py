@@ -72,6 +72,14 @@ def test_with_json_the_output_is_the_files_and_the_steps(tmp_path: Path) -> None
     assert {"text", "commands"} == {key for step in output["next"] for key in step}
 
 
+async def test_the_pasted_command_of_the_readme_asks_nothing_on_a_terminal(tmp_path: Path) -> None:
+    """The line that is pasted after it would be the answer, and would not be run."""
+    typed = b"export AUTOSCALER_CONFIG_FILE=x\n"
+    ended = await on_a_terminal("init", *GIVEN, "--out", str(tmp_path / "setup"), typed=typed, AWS_REGION=REGION)
+    assert ended.code == 0, ended.text
+    assert "?" not in ended.text.partition("Next:")[0].replace("export AUTOSCALER_CONFIG_FILE=x", "")
+
+
 @pytest.mark.parametrize("columns", [40, 80, 160])
 async def test_a_shell_accepts_every_command_that_is_printed_on_a_terminal_or_in_the_readme(
     tmp_path: Path, columns: int
