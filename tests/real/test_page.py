@@ -21,7 +21,7 @@ import pytest
 
 from autoscaler.config import Chosen
 from autoscaler.core.model import Backlog
-from autoscaler.core.policy import Mode
+from autoscaler.core.policy import Mode, QueuePolicy
 from autoscaler.ports import Poll, ServiceRef
 from autoscaler.telemetry import serve
 from autoscaler.telemetry.account import LogEvent
@@ -345,6 +345,11 @@ async def test_an_open_page_is_updated_live(tmp_path: Path) -> None:
         await tab.until("document.querySelector('#tiles').textContent.includes('77')")
         await tab.until("document.querySelectorAll('.keys b')[3].textContent === '77'")
         await tab.until("document.querySelector('#decisions .words').textContent.includes('backlog 77')")
+        policy = policy_of(max_tasks=33, queues=(QueuePolicy("orders-queue", 90.0),))
+        desk.record(decided(seen(), service=ServiceRef("bills", "prod", "bills"), policy=policy), 1.0)
+        await tab.until("document.getElementById('facts').textContent.includes('33 tasks')")
+        legend = await tab.value("[...document.querySelectorAll('.keys li')].map(item => item.textContent)")
+        assert {"max 33", "latency target 90 s"} <= set(legend), "limits that a schedule or a reload has changed"
 
 
 async def test_rows_do_not_move_while_one_has_the_focus(tmp_path: Path) -> None:
