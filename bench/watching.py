@@ -18,7 +18,7 @@ from autoscaler.core.model import Backlog
 from autoscaler.ports import Category, Poll, ServiceRef
 from autoscaler.telemetry import Metrics, StatusStore, serve
 from autoscaler.telemetry.page import Rows
-from autoscaler.telemetry.past import PastSample, StatusHistory
+from autoscaler.telemetry.past import PastSample
 from bench.deciding import plain
 from tests.browser import BrowserTab, browser, opened
 
@@ -54,8 +54,10 @@ def watched() -> PageCost:
     """Return the medians of several updates and of several page loads."""
     clock = _Clock()
     store = StatusStore(clock, lambda: START + clock.now)
+    clock.now = -MINUTES * 60.0
     _poll_all(store, 0)
     _remember(store)
+    clock.now = 0.0
     first_s, first_kib, updates = asyncio.run(_updates(store, clock))
     paints = asyncio.run(_paints(store))
     update_s, held_s, kib = (statistics.median(column) for column in zip(*updates, strict=True))
@@ -65,13 +67,13 @@ def watched() -> PageCost:
 
 def _remember(store: StatusStore) -> None:
     """Give every service six hours of history, as if it had been polled once a minute."""
-    past, rng = StatusHistory(), random.Random(1)
+    histories = [past for one in store.statuses() if (past := store.present(one.service.key)) is not None]
+    rng = random.Random(1)
     for minute in range(MINUTES, 0, -1):
         tasks, age_s = float(rng.randrange(5, 60)), rng.uniform(0.0, 90.0)
         sample = PastSample(900.0, tasks, tasks, tasks, tasks, age_s, 300.0, 3.0 if age_s > 80.0 else 0.0)
-        past.note(START - minute * 60.0, sample, 60.0)
-    for status in store.statuses():
-        store._histories[status.service.key] = past.copied()  # noqa: SLF001 - faster than 360,000 polls
+        for past in histories:  # 3 s: faster than 360,000 polls
+            past.note(START - minute * 60.0, sample, 60.0)
 
 
 def _poll_all(store: StatusStore, number: int) -> None:

@@ -28,6 +28,14 @@ def browser() -> str | None:
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
+def required() -> str:
+    """Return the path of a browser. Raises `RuntimeError` if there is none: a skipped test would be overlooked."""
+    found = browser()
+    if found is None:
+        raise RuntimeError("No Chromium or Chrome found. Run `make test-real`, which installs Chromium.")
+    return found
+
+
 KEYS = {"Tab": (9, ""), "Enter": (13, "\r"), "Escape": (27, ""), "ArrowLeft": (37, ""), "ArrowRight": (39, "")}
 """The virtual key code and the text of special keys."""
 

@@ -1,5 +1,5 @@
 // Numbers and times as text, and the search in a list of instants: for the charts, the daemon's page and the simulator's report.
-const MINUTE = 60, HOUR = 3600, DAY = 86400;
+export const MINUTE = 60, HOUR = 3600, DAY = 86400;
 
 // A formatter is created once: `toLocaleString` creates one per call.
 const SHORT = new Intl.NumberFormat('en', {maximumSignificantDigits: 3}), LONG = new Intl.NumberFormat('en', {maximumSignificantDigits: 6});

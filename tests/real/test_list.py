@@ -16,14 +16,11 @@ from autoscaler.core.policy import Mode
 from autoscaler.ports import ServiceRef
 from autoscaler.telemetry import serve
 from autoscaler.telemetry.past import PastSample, StatusHistory
-from tests.browser import BrowserTab, opened
-from tests.real.test_page import BROWSER, DRAWN, SERVICE_KEYS, axe, external_requests, text, trouble
+from tests.browser import BrowserTab, opened, required
+from tests.real.test_page import DRAWN, SERVICE_KEYS, external_requests, text, trouble, violations
 from tests.telemetry.polls import JournalDesk, decided, policy_of, seen, unread
 
-pytestmark = [
-    pytest.mark.real,
-    pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome found: the page is not tested in a browser"),
-]
+pytestmark = pytest.mark.real
 
 MINUTES = 360
 SCREENS = [(1280, False), (1280, True), (390, False), (390, True)]
@@ -34,8 +31,6 @@ GROUPS = "[...document.querySelectorAll('.group b')].map(name => name.textConten
 PICKS = "[...document.querySelectorAll('#picks select')].filter(one => !one.hidden).map(one => one.ariaLabel)"
 CUT = """[...document.querySelectorAll('tbody *')]
   .filter(one => one.clientWidth && one.scrollWidth > one.clientWidth + 1).map(one => one.outerHTML.slice(0, 120))"""
-VIOLATIONS = """axe.run(document, {resultTypes: ['violations']}).then(({violations}) => violations.map(
-  ({id, nodes}) => id + ': ' + nodes.slice(0, 3).map(node => node.html.slice(0, 200)).join(' | ')))"""
 TALLEST = "Math.max(...[...document.querySelectorAll('tbody tr')].slice(0, 40).map(row => row.offsetHeight))"
 
 
@@ -75,8 +70,7 @@ def fleet(count: int, unread_count: int = 0) -> JournalDesk:
 
 @asynccontextmanager
 async def window(folder: Path) -> AsyncIterator[BrowserTab]:
-    assert BROWSER is not None
-    async with opened(BROWSER, "about:blank", folder / "profile") as tab:
+    async with opened(required(), "about:blank", folder / "profile") as tab:
         yield tab
 
 
@@ -109,8 +103,7 @@ async def test_one_service_and_an_outage_fit_every_screen_and_violate_no_accessi
             await show(tab, path, width, dark=dark)
             assert (await text(tab, "h1"), await tab.value("document.title")) == (headline, title)
             assert len(await tab.value(SERVICE_KEYS)) == (1 if kind == "one" else 10)
-            await tab.call("Runtime.evaluate", expression=axe())
-            assert await tab.value(VIOLATIONS) == []
+            assert await violations(tab) == []
             assert await tab.value("document.documentElement.scrollWidth") <= width
             assert width == 1280 or await tab.value(CUT) == []
             assert width == 390 or await tab.value(TALLEST) <= 52, "the rows are one line, the heads of groups two"
@@ -199,8 +192,7 @@ async def test_the_whole_decision_is_shown_on_hover_and_on_focus_and_rows_then_s
         peek = await text(tab, "#peek")
         assert whole in peek
         assert "the oldest message is 61 s old" in peek
-        await tab.call("Runtime.evaluate", expression=axe())
-        assert await tab.value(VIOLATIONS) == []
+        assert await violations(tab) == []
         await tab.point(x, 5)
         await tab.until("document.getElementById('peek').hidden")
         await tab.value("document.querySelector('[data-column=since] button').focus()")

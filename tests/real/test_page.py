@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,24 +20,20 @@ import pytest
 
 from autoscaler.config import Chosen
 from autoscaler.core.model import Backlog
-from autoscaler.core.policy import Mode
+from autoscaler.core.policy import Mode, QueuePolicy
 from autoscaler.ports import Poll, ServiceRef
 from autoscaler.telemetry import serve
 from autoscaler.telemetry.account import LogEvent
-from tests.browser import BrowserTab, browser, opened
+from tests.browser import BrowserTab, opened, required
 from tests.telemetry.lively import EXAMPLES, PLAYED_S, Played, lively
 from tests.telemetry.polls import JournalDesk, decided, holding, policy_of, scaling_out, seen, unread
 
-BROWSER = browser()
 AXE = "axe-core@4.14.1"
 LONG = "letters" * 29 + "abc"
 NASTY = "<img src=x onerror=alert(1)>"
 DRAWN = "document.documentElement?.dataset.drawn"
 
-pytestmark = [
-    pytest.mark.real,
-    pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome found: the page is not tested in a browser"),
-]
+pytestmark = pytest.mark.real
 
 PAINTED = """[...document.querySelectorAll('#charts canvas')].map(canvas => {
   const {width, height} = canvas, seen = new Set();
@@ -60,10 +55,9 @@ def played() -> tuple[JournalDesk, list[Played]]:
 async def shown(
     desk: JournalDesk, path: str, folder: Path, *, width: int = 1280, phone: bool = False, dark: bool = False
 ) -> AsyncIterator[BrowserTab]:
-    assert BROWSER is not None
     async with (
         serve(desk.store, desk.metrics, "127.0.0.1", 0, 60.0) as port,
-        opened(BROWSER, "about:blank", folder / "profile") as tab,
+        opened(required(), "about:blank", folder / "profile") as tab,
     ):
         tab.origin = f"http://127.0.0.1:{port}"
         await tab.size(width, 900, phone=phone, dark=dark)
@@ -99,15 +93,22 @@ async def focused(tab: BrowserTab) -> str:
 @cache
 def axe() -> str:
     """Return the source of axe-core, downloaded by npm and cached. It is not part of this repository."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("no npm: axe-core cannot be fetched")
     folder = Path(os.environ.get("TMPDIR", "/tmp")) / AXE
     if not (folder / "package/axe.min.js").exists():
         folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run([npm, "pack", "--silent", AXE], cwd=folder, check=True, capture_output=True, timeout=120)
+        subprocess.run(["npm", "pack", "--silent", AXE], cwd=folder, check=True, capture_output=True, timeout=120)
         subprocess.run(["tar", "xzf", f"{AXE.replace('@', '-')}.tgz"], cwd=folder, check=True, timeout=60)
     return (folder / "package/axe.min.js").read_text(encoding="utf-8")
+
+
+async def violations(tab: BrowserTab) -> list[str]:
+    """Return the violated accessibility rules, each with the first nodes."""
+    await tab.call("Runtime.evaluate", expression=axe())
+    found: list[str] = await tab.value(
+        "axe.run(document, {resultTypes: ['violations']}).then(({violations}) => violations.map("
+        "({id, nodes}) => id + ': ' + nodes.slice(0, 3).map(node => node.html.slice(0, 200)).join(' | ')))"
+    )
+    return found
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -121,12 +122,7 @@ async def test_no_accessibility_rule_is_violated(
         await tab.call(
             "Runtime.evaluate", expression="document.querySelectorAll('details').forEach(one => one.open = true)"
         )
-        await tab.call("Runtime.evaluate", expression=axe())
-        found = await tab.value(
-            "axe.run(document, {resultTypes: ['violations']}).then(({violations}) => violations.map("
-            "({id, nodes}) => id + ': ' + nodes.slice(0, 3).map(node => node.html.slice(0, 200)).join(' | ')))"
-        )
-        assert found == []
+        assert await violations(tab) == []
         assert await tab.value("document.documentElement.scrollWidth") <= width
 
 
@@ -345,6 +341,11 @@ async def test_an_open_page_is_updated_live(tmp_path: Path) -> None:
         await tab.until("document.querySelector('#tiles').textContent.includes('77')")
         await tab.until("document.querySelectorAll('.keys b')[3].textContent === '77'")
         await tab.until("document.querySelector('#decisions .words').textContent.includes('backlog 77')")
+        policy = policy_of(max_tasks=33, queues=(QueuePolicy("orders-queue", 90.0),))
+        desk.record(decided(seen(), service=ServiceRef("bills", "prod", "bills"), policy=policy), 1.0)
+        await tab.until("document.getElementById('facts').textContent.includes('33 tasks')")
+        legend = await tab.value("[...document.querySelectorAll('.keys li')].map(item => item.textContent)")
+        assert {"max 33", "latency target 90 s"} <= set(legend), "limits that a schedule or a reload has changed"
 
 
 async def test_rows_do_not_move_while_one_has_the_focus(tmp_path: Path) -> None:

@@ -17,14 +17,11 @@ import pytest
 from autoscaler.core.model import Trouble
 from autoscaler.ports import QueueRef, ServiceRef
 from tests.browser import BrowserTab
-from tests.real.test_page import BROWSER, DRAWN, shown, text
+from tests.real.test_page import DRAWN, shown, text
 from tests.telemetry.lively import EXAMPLES, lively
 from tests.telemetry.polls import JournalDesk, decided, scaling_out, seen
 
-pytestmark = [
-    pytest.mark.real,
-    pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome found: the page is not tested in a browser"),
-]
+pytestmark = pytest.mark.real
 
 ORDERS = next(one for one in EXAMPLES if one.key == "orders")
 PRESSED = "document.querySelector('#ranges [aria-pressed=true]').textContent"
@@ -178,7 +175,7 @@ async def test_the_other_states_of_a_service(desk: JournalDesk, tmp_path: Path) 
         await tab.until("document.querySelector('.command button').textContent === 'Copied'")
         assert await tab.value("navigator.clipboard.readText()") == "autoscaler explain orders"
 
-        await visit(tab, "/services/order's%20mails".replace("'", "%27"))
+        await visit(tab, "/services/order%27s%20mails")
         assert await text(tab, "#trouble") == (
             "7 tasks do not start. ECS reports: unable to pull the secret (60 s ago). What to do"
         )

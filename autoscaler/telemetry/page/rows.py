@@ -16,7 +16,7 @@ from autoscaler.ports import Poll
 from autoscaler.telemetry.account import advice_of, cause_of, counts_of, sentence_of
 from autoscaler.telemetry.cost import cost_of
 from autoscaler.telemetry.logs import as_json
-from autoscaler.telemetry.page.trend import Trend, renewed
+from autoscaler.telemetry.page.trend import HOURS_S, Trend, renewed
 from autoscaler.telemetry.status_store import (
     MOST_SERVICES_WITH_HISTORY,
     SILENT,
@@ -34,12 +34,8 @@ FRESH_S = 0.9
 AT_A_TIME = 20
 """Rows that are built without yielding to the event loop: less than 1 ms, and 4 ms with all their trends."""
 
-
 TRENDS_AT_A_TIME = 100
 """Trends that are renewed in one refresh, about 20 ms. Others wait for the next one, unless they are outdated."""
-
-MISSED_FOR_S = 6 * 3600.0
-"""Seconds for which a row shows that the latency target was missed: the hours of its trend."""
 
 
 def row_of(status: ServiceStatus, silent_s: float | None = None) -> dict[str, Any]:
@@ -88,11 +84,12 @@ def _cause(status: ServiceStatus, slo: Slo) -> str | None:
 
 def _missed_at(status: ServiceStatus, slo: Slo) -> int | None:
     """Return when the latency target was last missed, in seconds since the epoch (None: it is missed now, or was not
-    missed in the last hours).
+    missed in the hours of the trend).
     """
     at = status.missed_at
-    recent = at is not None and slo.status is not SloStatus.MISSED and status.wall - at < MISSED_FOR_S
-    return round(at) if at is not None and recent else None
+    if at is None or slo.status is SloStatus.MISSED or status.wall - at >= HOURS_S:
+        return None
+    return round(at)
 
 
 def _brief(poll: Poll) -> str:
@@ -147,11 +144,11 @@ def _tasks(status: ServiceStatus) -> dict[str, int | None]:
     """Return the task counts. `desired` is the target if ECS accepted it: its reading is older."""
     poll = status.poll
     if poll is None or poll.observation is None:
-        return dict.fromkeys(("desired", "running", "target"))
+        return {"desired": None, "running": None}
     fleet = poll.observation.fleet
     target = None if poll.decision is None else poll.decision.target
     desired = target if poll.outcome == "accepted" and target is not None else fleet.desired
-    return {"desired": desired, "running": fleet.running, "target": target}
+    return {"desired": desired, "running": fleet.running}
 
 
 class News(NamedTuple):

@@ -2,7 +2,7 @@
 import {$, el, fill, put} from './dom.js';
 import {lastUntil} from './figures.js';
 import {linkedCharts} from './linked.js';
-import {clock, count, duration, exact, minute, plainly} from './words.js';
+import {HOUR, clock, count, duration, exact, minute, plainly} from './words.js';
 
 const CHARTS = [
   {title: 'Tasks', unit: '', lines: [['demand', 'demand', 'area', 1], ['desired', 'desired', 'orange', 1.5], ['running', 'running', 'blue', 1.75]], isStepped: true, isWhole: true, height: 200},
@@ -10,13 +10,12 @@ const CHARTS = [
   {title: 'Oldest message', unit: 'age', lines: [['oldest_s', 'oldest', 'violet', 1.5]], words: duration, hasTarget: true, height: 150},
 ];
 const WHOLE = [0, 1, 2, 3, 4, 5, 6].flatMap(zeros => [1, 2, 5].map(one => one * 10 ** zeros));
-const HOUR_S = 3600;
 const BEYOND = 2; // a demand of more than twice the other counts is above the scale
 
 // `ends()`: the range to show. `row()`: the present values of the service. `changes()`: the decisions that changed the count, oldest
 // first. `onDecision(decision)`: one was chosen.
 export function charts(hours, ends, row, changes, onDecision) {
-  const keys = new Map();
+  const keys = new Map(), limits = [];
   let pointed = null, chosen = null, marks = [];
 
   function figure(chart) {
@@ -24,11 +23,18 @@ export function charts(hours, ends, row, changes, onDecision) {
     const list = el('ul', {class: 'keys'}, ...chart.lines.map(([name, label, style]) => {
       keys.set(name, el('b'));
       return el('li', {}, swatch(style), label, keys.get(name));
-    }), ...(chart.hasTarget ? [el('li', {}, swatch('red'), `latency target ${duration(row().latency_s)}`)] : []),
-    ...(chart.isStepped ? [el('li', {}, swatch('dots'), `max ${count(row().max)}`), el('li', {}, swatch('mark-dot'), 'decision')] : []));
+    }), ...(chart.hasTarget ? [el('li', {}, swatch('red'), limit(() => `latency target ${duration(row().latency_s)}`))] : []),
+    ...(chart.isStepped ? [el('li', {}, swatch('dots'), limit(() => `max ${count(row().max)}`)), el('li', {}, swatch('mark-dot'), 'decision')] : []));
     const place = el('div', {class: 'plot', tabindex: '0', role: 'application', 'aria-label': `${chart.title} over time; use the arrow keys to read values`, 'aria-describedby': 'read'});
     place.addEventListener('blur', () => linked.point(null));
     return el('figure', {class: 'chart'}, el('figcaption', {}, el('h3', {}, chart.title, ' ', el('small', {}, chart.unit)), list), place);
+  }
+
+  // A schedule or a reload of the settings changes the limits.
+  function limit(text) {
+    const node = el('span', {}, text());
+    limits.push([node, text]);
+    return node;
   }
 
   const latency = () => row().latency_s ?? 0;
@@ -112,7 +118,7 @@ export function charts(hours, ends, row, changes, onDecision) {
   }
 
   // As fine as the shown time permits: about 300 points.
-  const stepOf = ([min, max]) => max - min <= 1.2 * HOUR_S ? 0 : max - min <= 7 * HOUR_S ? 60 : 300;
+  const stepOf = ([min, max]) => max - min <= 1.2 * HOUR ? 0 : max - min <= 7 * HOUR ? 60 : 300;
   let linked = null;
   linked = linkedCharts({
     ends,
@@ -141,6 +147,7 @@ export function charts(hours, ends, row, changes, onDecision) {
       marks = changes();
       chosen = shown ? marks.indexOf(shown) : null;
       hours.merge(stepOf(linked.shown()));
+      for (const [node, text] of limits) put(node, text());
       linked.update();
       if (pointed == null) read(null);
     },

@@ -13,6 +13,9 @@ export function el(tag, properties = {}, ...children) {
   return node;
 }
 
+// A status with its sign. Screen readers read only the text.
+export const marked = (style, sign, text) => el('span', {class: `mark ${style}`}, el('i', {'aria-hidden': 'true'}, sign), text);
+
 // Writes only a changed text, so that an unchanged one is not laid out or read out again.
 export function put(node, text) {
   if (node.textContent !== text) node.textContent = text;

@@ -1,7 +1,7 @@
 // The data of a service except its decisions: latency target, queues, cost, estimates, settings.
-import {$, attribute, el, fill, put} from './dom.js';
+import {$, attribute, el, fill, marked, put} from './dom.js';
 import {command, link, quoted, toRunbook} from './links.js';
-import {SLO, count, dollars, duration, exact, minute, modeOf, pauseOf, plainly, several, shadowOf} from './words.js';
+import {SLO, count, dollars, duration, exact, minute, plainly, several, shadowOf, tagsOf} from './words.js';
 
 const RUNBOOK = {missed: 'autoscalerslomissed', at_risk: 'autoscalersloatrisk', unknown: 'autoscalermissingsignal'};
 
@@ -9,13 +9,12 @@ const sentence = text => text ? `${text[0].toUpperCase()}${text.slice(1)}.` : nu
 
 // `advice`: the cause that comes first, and its remedy.
 export function showHead({row, ecs_service: service, assumption, trouble}, advice) {
-  const tags = [pauseOf(row.paused), modeOf(row.mode), row.schedule && `schedule ${row.schedule}`].filter(Boolean);
   fill($('facts'),
     el('li', {}, el('b', {}, `${row.cluster}/${service}`)),
     row.region && el('li', {}, row.region),
     el('li', {}, `${count(row.min)} to ${several(row.max, 'task')}`),
     row.latency_s != null && el('li', {}, `latency target ${duration(row.latency_s)}`),
-    ...tags.map(tag => el('li', {}, el('span', {class: 'tag strong'}, tag))));
+    ...tagsOf(row).map(tag => el('li', {}, el('span', {class: 'tag strong'}, tag))));
   const {sign, headline} = SLO[row.slo];
   attribute($('slo'), 'class', `slo ${row.slo}`);
   put($('assumption'), assumption ?? '');
@@ -23,7 +22,7 @@ export function showHead({row, ecs_service: service, assumption, trouble}, advic
   // the reason can be the advice, or contain it: each is shown once, the cause first
   const reason = remedy ? row.reason.replace(`; ${remedy}`, '') : row.reason;
   const isFirst = cause && page && !reason.includes(cause), isLimit = cause && !page;
-  fill($('slo-now'), el('span', {class: `mark ${row.slo}`}, el('i', {'aria-hidden': 'true'}, sign), headline), `: ${isFirst ? cause : reason}`);
+  fill($('slo-now'), marked(row.slo, sign, headline), `: ${isFirst ? cause : reason}`);
   fill($('advice'), isLimit ? `${sentence(cause)} ` : null, remedy ? el('b', {}, sentence(remedy)) : null,
     remedy && page ? ' ' : null, page || null, isFirst ? ` ${sentence(reason)}` : null);
   $('shadow').hidden = row.activate == null;
@@ -38,8 +37,7 @@ export function showInTime(all, range_s, when) {
 function inTimeText({received, late}, when) {
   const share = 100 * (1 - Math.min(1, late / received)), digits = share > 99 && share < 100 ? 2 : 1;
   const shown = late < 0.5 ? 'All' : `${(Math.floor(share * 10 ** digits) / 10 ** digits).toFixed(digits)} %`;
-  const several = Math.round(received);
-  return `${shown} of about ${count(several)} ${several === 1 ? 'message' : 'messages'} in time, ${when.startsWith('since') ? '' : 'in '}${when} (estimated).`;
+  return `${shown} of about ${several(Math.round(received), 'message')} in time, ${when.startsWith('since') ? '' : 'in '}${when} (estimated).`;
 }
 
 // What ECS itself says about tasks that do not start.

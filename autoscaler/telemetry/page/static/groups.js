@@ -1,5 +1,5 @@
 // Filters and groups by cluster, Region, status and mode. One with a single value is not offered.
-import {$, attribute, el, fill, put} from './dom.js';
+import {$, attribute, el, fill, marked, put} from './dom.js';
 import {SLO, count, dollars, modeOf, several} from './words.js';
 
 const OWN = 'default Region';
@@ -66,6 +66,12 @@ export function tallied(lines) {
   return tally;
 }
 
+// The cost of the rows with a known one, and their number.
+export function costOf(rows) {
+  const costs = rows.map(row => row.cost).filter(one => one != null);
+  return {cost: costs.reduce((sum, one) => sum + one, 0), priced: costs.length};
+}
+
 const WORST = ['missed', 'at_risk', 'unknown'];
 function byTally(one, other) {
   const name = WORST.find(status => one[status] !== other[status]);
@@ -87,10 +93,10 @@ function head(kind, value, onToggle) {
     const next = Object.keys(SLO).filter(one => tally[one]).map(one => `${one} ${tally[one]}`).join();
     if (marks.dataset.shown !== next) {
       marks.dataset.shown = next;
-      fill(marks, ...Object.entries(SLO).filter(([one]) => tally[one]).map(([one, {sign, word}]) => el('span', {class: `mark ${one}`}, el('i', {'aria-hidden': 'true'}, sign), `${count(tally[one])} ${word}`)));
+      fill(marks, ...Object.entries(SLO).filter(([one]) => tally[one]).map(([one, {sign, word}]) => marked(one, sign, `${count(tally[one])} ${word}`)));
     }
-    const costs = members.map(({row}) => row.cost).filter(one => one != null);
-    put(cost, costs.length ? `${dollars(costs.reduce((sum, one) => sum + one, 0))} today` : '');
+    const spent = costOf(members.map(({row}) => row));
+    put(cost, spent.priced ? `${dollars(spent.cost)} today` : '');
   }};
   button.onclick = () => {
     made.isOpen = !made.isOpen;

@@ -1,7 +1,6 @@
 // The last hours as columns of numbers: all points, and those to draw, which are merged in equal steps.
-import {lastUntil} from './figures.js';
+import {DAY, lastUntil} from './figures.js';
 
-const HISTORY_S = 24 * 3600;
 const MERGED = {waiting: Math.max, in_flight: Math.max, desired: newest, running: newest, demand: Math.max, oldest_s: Math.max};
 export const NAMES = Object.keys(MERGED);
 function newest(before, after) { return after; }
@@ -26,7 +25,7 @@ export class Hours {
       times[to] ??= at;
       for (const name of NAMES) lines[name][to] = points[name][k];
     });
-    const old = lastUntil(times, this.lastAt - HISTORY_S) + 1;
+    const old = lastUntil(times, this.lastAt - DAY) + 1;
     for (const line of [times, ...Object.values(lines)]) line.splice(0, old);
     this.draw();
   }

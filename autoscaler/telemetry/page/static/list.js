@@ -1,13 +1,12 @@
 // All services: the headline, the filters, and the table, kept up to date.
-import {$, attribute, el, fill, put} from './dom.js';
-import {KINDS, grouped, isChosen, pickers, tallied} from './groups.js';
+import {$, attribute, el, fill, marked, put} from './dom.js';
+import {KINDS, costOf, grouped, isChosen, pickers, tallied} from './groups.js';
 import {listen} from './live.js';
 import {COLUMNS, sorted} from './order.js';
 import {isPeeking, refreshPeek, watchPeeks} from './peek.js';
 import {rowOf} from './row.js';
-import {SLO, count, dollars, keepAgo, now, setNow, several, sinceWhen} from './words.js';
+import {HOUR, SLO, count, dollars, keepAgo, now, setNow, several, sinceWhen} from './words.js';
 
-const HOUR = 3600;
 const lines = new Map(), byNode = new WeakMap(), table = $('services'), body = table.tBodies[0], heads = [...table.tHead.rows[0].cells];
 const initial = new URLSearchParams(location.search), given = name => initial.get(name) ?? '';
 const view = {
@@ -78,8 +77,8 @@ function summarize() {
   offer(view, rowsOf());
 }
 function spent() {
-  const costs = rowsOf().map(row => row.cost).filter(cost => cost != null), sum = costs.reduce((one, other) => one + other, 0);
-  return costs.length ? ` Tasks today: ${dollars(sum)}${costs.length < lines.size ? ` for ${count(costs.length)} of ${several(lines.size, 'service')}` : ''}.` : '';
+  const {cost, priced} = costOf(rowsOf());
+  return priced ? ` Tasks today: ${dollars(cost)}${priced < lines.size ? ` for ${count(priced)} of ${several(lines.size, 'service')}` : ''}.` : '';
 }
 
 const MOST_CAUSES = 8;
@@ -103,7 +102,7 @@ function chips(tally) {
 }
 function chip(name) {
   const {sign, word} = SLO[name] ?? {}, number = el('b');
-  const label = sign ? el('span', {class: `mark ${name}`}, el('i', {'aria-hidden': 'true'}, sign), word) : 'all';
+  const label = sign ? marked(name, sign, word) : 'all';
   const node = el('button', {type: 'button', 'data-show': name, onclick: () => choose({show: view.show === name ? 'all' : name})}, label, number);
   $('chips').append(node);
   return {node, number};

@@ -1,7 +1,7 @@
 // The whole decision of a row, next to it, while the pointer rests on its status or its decision, or its link has the
 // keyboard focus. Escape closes it. Narrow screens show everything in the card.
 import {$, attribute, el, fill, put} from './dom.js';
-import {SLO, setAgo, shadowOf, withoutName} from './words.js';
+import {SLO, problemOf, setAgo, shadowOf, withoutName} from './words.js';
 
 const RESTED_MS = 250, GAP = 2;
 const card = $('peek'), narrow = matchMedia('(max-width: 1160px)');
@@ -17,11 +17,9 @@ export function refreshPeek() {
 export function watchPeeks(body, lineOf) {
   const over = event => event.target.closest?.('td.why, td.status, #peek');
   addEventListener('pointerover', event => {
-    const place = over(event);
-    if (place === card) return clearTimeout(timer);
-    const next = place && lineOf(place.parentNode);
-    if (next && next === line) return clearTimeout(timer);
+    const place = over(event), next = place && lineOf(place.parentNode);
     clearTimeout(timer);
+    if (place === card || (next && next === line)) return;
     timer = setTimeout(() => next ? open(next) : isPeeking() && !focused() && close(), RESTED_MS);
   });
   body.addEventListener('focusin', event => {
@@ -65,11 +63,11 @@ const when = el('p', {class: 'sub'}, since);
 fill(card, reason, sentence, shadow, when);
 
 function write() {
-  const {row} = line, fine = row.slo === 'met' || row.slo === 'none';
-  reason.hidden = fine;
+  const {row} = line, problem = problemOf(row);
+  reason.hidden = problem == null;
   attribute(reason, 'class', `mark ${row.slo}`);
-  put(reason, fine ? '' : `${SLO[row.slo].sign} ${row.cause ?? row.reason}`);
-  sentence.hidden = row.verdict == null && !fine;
+  put(reason, problem == null ? '' : `${SLO[row.slo].sign} ${problem}`);
+  sentence.hidden = row.verdict == null && problem != null;
   put(sentence, withoutName(row.sentence ?? row.reason, row.key));
   shadow.hidden = row.activate == null;
   put(shadow, shadowOf(row.activate));

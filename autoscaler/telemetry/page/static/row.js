@@ -1,10 +1,8 @@
 // One service as a row of the table: one line, and a card on a narrow screen. It is built once; later, only changed
 // parts are written.
 import {attribute, el, fill, put} from './dom.js';
-import {spark} from './spark.js';
-import {SLO, count, dollars, duration, modeOf, now, pauseOf, percent, setAgo, several, shadowOf, sinceWhen, withoutName} from './words.js';
-
-const HOUR = 3600;
+import {shares, spark} from './spark.js';
+import {HOUR, SLO, count, dollars, duration, now, pauseOf, percent, problemOf, setAgo, several, shadowOf, sinceWhen, tagsOf, withoutName} from './words.js';
 
 // Sparklines are drawn when their row is near the visible part of the page.
 const whenNear = new WeakMap();
@@ -68,7 +66,7 @@ export function rowOf(key) {
     attribute(mark, 'class', `mark ${row.slo}`);
     put(sign, slo.sign);
     put(word, slo.word);
-    put(reason, row.slo === 'met' || row.slo === 'none' ? '' : row.cause ?? row.reason);
+    put(reason, problemOf(row) ?? '');
     recent.hidden = row.missed_at == null;
     if (row.missed_at != null) setAgo(missed, row.missed_at);
   }
@@ -114,11 +112,10 @@ export function rowOf(key) {
 
 const gradeOf = found => !found?.[0] ? 'quiet' : !found[1] ? 'full' : found[1] * 20 > found[0] ? 'late' : 'partly';
 const sinceOf = (trend, lasts_s) => trend.first > now() - lasts_s ? ` ${sinceWhen(trend.first)}` : '';
-const longest = levels => Math.max(0, ...[...levels].map(one => one === '.' ? 0 : parseInt(one, 36))) / 35;
+const longest = levels => Math.max(0, ...shares(levels));
 
 function showTags(sub, row) {
-  const tags = [pauseOf(row.paused), modeOf(row.mode), row.schedule && `schedule ${row.schedule}`].filter(Boolean);
-  const shown = [row.cluster, row.region, ...tags].join('|');
+  const tags = tagsOf(row), shown = [row.cluster, row.region, ...tags].join('|');
   if (sub.dataset.shown === shown) return;
   sub.dataset.shown = shown;
   fill(sub, ...tags.map(tag => el('span', {class: 'tag strong', title: tag}, tag)), el('span', {class: 'cluster'}, row.cluster), row.region && el('span', {class: 'region'}, row.region));

@@ -6,19 +6,22 @@ import {showCommands, showCost, showEstimates, showHead, showInTime, showLinks, 
 import {Hours} from './history.js';
 import {documented} from './links.js';
 import {listen} from './live.js';
-import {keepAgo, setAgo, setNow, sinceWhen} from './words.js';
+import {HOUR, keepAgo, setAgo, setNow, sinceWhen} from './words.js';
 
 const key = decodeURIComponent(location.pathname.split('/').pop());
 const address = `/api/v1/services/${encodeURIComponent(key)}`;
 const RANGES = new Map([['1', 'hour'], ['6', '6 hours'], ['24', '24 hours']]), USUAL = '6';
 const MOST_POINTS = 3000; // the daemon stores fewer: more are from updates of this page, and are then fetched again
-let service = null, hours = null, drawn = null, since = 0, range = chosenRange();
+let service = null, hours = null, drawn = null, range = chosenRange();
 const decisions = decisionList(), decidedAt = document.createElement('time');
 $('decided-at').append(decidedAt);
 
+// The answer with all data. Null: the daemon does not answer.
+const fetched = () => fetch(address).catch(() => null);
+
 async function begin() {
-  let answer;
-  try { answer = await fetch(address); } catch { return refuse('The daemon does not answer. Check that it runs, then reload this page.'); }
+  const answer = await fetched();
+  if (!answer) return refuse('The daemon does not answer. Check that it runs, then reload this page.');
   if (answer.status === 404) return unknown((await answer.json()).services);
   if (!answer.ok) return refuse(`The daemon answered with HTTP ${answer.status}. Reload this page to try again.`);
   service = await answer.json();
@@ -35,7 +38,7 @@ async function begin() {
   showLinks(service.console);
   showSettings(service.settings, service.defaults);
   show(service, service.decisions[0]);
-  listen(() => `${address}/events?since=${since}`, onNews, isGone);
+  listen(() => `${address}/events?since=${service.at}`, onNews, isGone);
   document.documentElement.dataset.drawn = 'yes';
 }
 
@@ -52,20 +55,18 @@ function onNews(news) {
 
 // Whether the service was removed while its page was open: its last values must not be taken for live ones.
 async function isGone() {
-  let answer;
-  try { answer = await fetch(address); } catch { return false; }
-  if (answer.status !== 404) return false;
+  const answer = await fetched();
+  if (answer?.status !== 404) return false;
   unknown((await answer.json()).services);
   return true;
 }
 
 async function renew() {
-  const answer = await fetch(address);
-  if (answer.ok) hours.replace((await answer.json()).history);
+  const answer = await fetched();
+  if (answer?.ok) hours.replace((await answer.json()).history);
 }
 
 function show(now, newest) {
-  since = now.at;
   showHead(now, newest?.advice);
   showTrouble(now.trouble);
   showTiles(now);
@@ -97,16 +98,16 @@ function choose(name) {
   showRange();
   drawn.whole();
 }
-const isYounger = () => hours.firstAt > hours.lastAt - range * 3600 + 60;
+const isYounger = () => hours.firstAt > hours.lastAt - range * HOUR + 60;
 // At least a minute: after the first poll there is only one instant.
 function ends() {
-  return [Math.min(hours.lastAt - 60, Math.max(hours.firstAt, hours.lastAt - range * 3600)), hours.lastAt];
+  return [Math.min(hours.lastAt - 60, Math.max(hours.firstAt, hours.lastAt - range * HOUR)), hours.lastAt];
 }
 function showRange() {
   const when = hours && isYounger() ? sinceWhen(hours.firstAt) : `the last ${RANGES.get(range)}`;
   put($('h-hours'), when[0].toUpperCase() + when.slice(1));
   for (const button of $('ranges').children) attribute(button, 'aria-pressed', button.dataset.hours === range);
-  showInTime(service.in_time, range * 3600, when);
+  showInTime(service.in_time, range * HOUR, when);
 }
 fill($('ranges'), ...[...RANGES.keys()].map(name => el('button', {type: 'button', 'data-hours': name, onclick: () => choose(name)}, `${name} h`)));
 

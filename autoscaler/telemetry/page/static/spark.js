@@ -7,6 +7,9 @@ function node(tag, properties) {
   return made;
 }
 
+// The levels as shares of the highest one.
+export const shares = levels => [...levels].map(one => one === '.' ? null : parseInt(one, 36) / MOST);
+
 export function spark() {
   const svg = node('svg', {class: 'spark', viewBox: `0 0 ${WIDE} ${HIGH}`, preserveAspectRatio: 'none', 'aria-hidden': 'true'});
   let shown = '', paths = null;
@@ -19,7 +22,7 @@ export function spark() {
       paths = ['target', 'curve', 'over'].map(name => node('path', {class: name}));
       svg.append(...paths);
     }
-    const [target, line, over] = paths, points = [...levels].map(one => one === '.' ? null : parseInt(one, 36) / MOST);
+    const [target, line, over] = paths, points = shares(levels);
     line.setAttribute('d', curve(points, steps));
     over.setAttribute('d', limit == null ? '' : above(points, limit));
     target.setAttribute('d', limit == null ? '' : `M0 ${y(limit)}H${WIDE}`);

@@ -1,7 +1,8 @@
 // Numbers, times and states as text. Times use the clock of the daemon: the browser's clock may be wrong.
-export {duration, plainly} from './figures.js';
+import {put} from './dom.js';
+import {DAY, HOUR, MINUTE} from './figures.js';
 
-const MINUTE = 60, HOUR = 3600, DAY = 86400;
+export {DAY, HOUR, duration, plainly} from './figures.js';
 
 let reported = Date.now() / 1000, receivedAt = performance.now();
 export const now = () => reported + (performance.now() - receivedAt) / 1000;
@@ -69,10 +70,14 @@ export function setAgo(node, wall) {
 }
 
 function say(node) {
-  const words = 'unchanged' in node.dataset ? unchanged : ago, text = words(+node.dataset.wall);
-  if (node.textContent !== text) node.textContent = text;
+  const words = 'unchanged' in node.dataset ? unchanged : ago;
+  put(node, words(+node.dataset.wall));
 }
 
 export const pauseOf = paused => paused == null ? null : typeof paused === 'number' ? `paused at ${paused}` : `paused: ${paused}`;
 export const shadowOf = activate => activate == null ? '' : `In shadow: the desired count is never changed. To activate it, ${activate}.`;
 export const modeOf = mode => mode === 'active' ? null : mode.replaceAll('_', ' ');
+export const tagsOf = row => [pauseOf(row.paused), modeOf(row.mode), row.schedule && `schedule ${row.schedule}`].filter(Boolean);
+
+// Why the latency target is not met, the cause first. Null: it is met, or there is none.
+export const problemOf = row => row.slo === 'met' || row.slo === 'none' ? null : row.cause ?? row.reason;
