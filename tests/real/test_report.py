@@ -1,7 +1,4 @@
-"""The report page in a real browser: its content and its controls.
-
-Skipped if no Chromium is installed: `apt-get install chromium`.
-"""
+"""The report page in a real browser: its content and its controls."""
 
 from __future__ import annotations
 
@@ -14,15 +11,12 @@ import pytest
 
 from autoscaler.sim.report.comparison import Study
 from autoscaler.sim.report.html import page
-from tests.browser import BrowserTab, browser, opened
+from tests.browser import BrowserTab, opened, required
 from tests.sim.report import made
 
-BROWSER = browser()
 NASTY = '</script><b onclick="x">orders</b>'
 
-pytestmark = pytest.mark.skipif(
-    BROWSER is None, reason="no Chromium or Chrome found: the page is not tested in a browser"
-)
+pytestmark = pytest.mark.real
 
 PAINTED = """(() => {
   const canvas = document.querySelector('#%s canvas'), {width, height} = canvas;
@@ -46,8 +40,7 @@ async def opened_page(
 ) -> AsyncIterator[BrowserTab]:
     file = folder / "report.html"
     file.write_text(page(study or made.study(hours=6, name=NASTY)))
-    assert BROWSER is not None
-    async with opened(BROWSER, file.as_uri(), folder / "profile") as tab:
+    async with opened(required(), file.as_uri(), folder / "profile") as tab:
         await tab.size(width, 900, phone=phone, dark=dark)
         await tab.until("document.documentElement.dataset.drawn")
         yield tab
