@@ -27,8 +27,7 @@ from autoscaler.aws.operator.tasks import (
 from autoscaler.config.quoting import sentence
 from autoscaler.core.advice import split
 from autoscaler.core.figures import several, span
-from autoscaler.diagnosis import UNKNOWN, Failure, FailureClass, classify
-from autoscaler.diagnosis.classifying import NAMES
+from autoscaler.diagnosis import UNKNOWN, Failure, FailureClass, classify, without_names
 from autoscaler.diagnosis.stops import GENERAL, Cause, StoppedTask, cause_of
 from autoscaler.errors import AutoscalerError, CredentialsRejected, Denied, NotFound, Throttled, Unavailable
 from autoscaler.operating.status import operator
@@ -261,17 +260,17 @@ def newest_problem(events: Sequence[ServiceEvent], now: float) -> ServiceEvent |
 
 
 def _is_trouble(text: str) -> bool:
-    return is_problem(NAMES.sub("", text)) or class_of_event(text) in _PROBLEMS
+    return is_problem(text) or class_of_event(text) in _PROBLEMS
 
 
 def class_of_event(text: str) -> FailureClass:
     """Return the class of an event, as the daemon reads it. Without a word of a refusal, the usual work of the
     scheduler is normal, and so is an event about room or time ("attached the volume within 12 s"). Names do not count.
     """
-    plain = NAMES.sub("", text)
-    kind = classify(plain).kind
-    if kind in PREVENTS_STARTS and not is_problem(plain):
+    kind = classify(text).kind
+    if kind in PREVENTS_STARTS and not is_problem(text):
         return FailureClass.NORMAL
+    plain = without_names(text)
     is_routine = STEADY.search(plain) or (_ROUTINE.search(plain) and not REFUSAL.search(plain))
     return FailureClass.NORMAL if is_routine else kind
 
