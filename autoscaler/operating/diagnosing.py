@@ -30,6 +30,7 @@ from autoscaler.core.figures import several, span
 from autoscaler.diagnosis import UNKNOWN, Failure, FailureClass, classify, without_names
 from autoscaler.diagnosis.stops import GENERAL, Cause, StoppedTask, cause_of
 from autoscaler.errors import AutoscalerError, CredentialsRejected, Denied, NotFound, Throttled, Unavailable
+from autoscaler.findings import FINDINGS, REFUSED, UNREACHABLE
 from autoscaler.operating.status import operator
 from autoscaler.ports import ServiceRef
 
@@ -41,9 +42,6 @@ RECENT_S = 900.0
 
 STUCK_S = 1800.0
 """A deployment in progress for longer is reported: one of 5,000 tasks, at 500 starts a minute, takes 10 minutes."""
-
-FINDINGS, REFUSED, UNREACHABLE = 1, 3, 4
-"""Exit codes."""
 
 POLICY = "`autoscaler iam-policy --for diagnose` prints the policy"
 
@@ -182,7 +180,7 @@ def concluded(
         gone = any(isinstance(fault, Unavailable | Throttled) for fault in faults)
         text, code = "Nothing could be read.", UNREACHABLE if gone else REFUSED
     else:
-        text, code = " ".join(_paragraph(findings, groups, state, bool(not_seen), now)), FINDINGS * bool(findings)
+        text, code = " ".join(_paragraph(findings, groups, state, bool(not_seen), now)), FINDINGS if findings else 0
     return Diagnosis(service, now, text, findings, groups, state, not_seen, code)
 
 

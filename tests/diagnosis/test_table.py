@@ -64,8 +64,8 @@ def test_a_name_does_not_decide_the_cause() -> None:
     [
         (
             "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: "
-            "failed to create Cloudwatch log stream: ResourceNotFoundException: The specified log group does not exist.: "
-            "exit status 1",
+            "failed to create Cloudwatch log stream: ResourceNotFoundException: The specified log group does not "
+            "exist.: exit status 1",
             "log_group",
         ),
         (
