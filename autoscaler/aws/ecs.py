@@ -18,7 +18,7 @@ from autoscaler.aws.faults import clean, missing
 from autoscaler.aws.names import service_subject, short_name, together
 from autoscaler.aws.tasks import TaskDefinitions, protected_tasks, providers_in
 from autoscaler.core.model import Deployment, Fleet, Instant, Missing, Revision, StopTimeout, Trouble
-from autoscaler.diagnosis import FailureClass, classify
+from autoscaler.diagnosis import FailureClass, classify, without_names
 from autoscaler.errors import AutoscalerError, NotFound, Refused, Unavailable, Unreadable
 from autoscaler.ports import Place, ServiceRef, Urgency
 from autoscaler.pricing import TaskSize
@@ -361,10 +361,13 @@ def trouble_in(service: ResponsePart, now: Instant, instant: Callable[[float], I
 
 @lru_cache(maxsize=2_000)  # ECS repeats its 100 newest events in each answer
 def is_problem(text: str) -> bool:
-    """Whether the event says that tasks do not start. A stop that is expected, or of the program itself, does not."""
-    if _PROBLEM.search(text):
+    """Whether the event says that tasks do not start. A stop that is expected, or of the program itself, does not.
+    Names in the event do not count.
+    """
+    plain = without_names(text)
+    if _PROBLEM.search(plain):
         return True
-    return bool(REFUSAL.search(text)) and classify(text).kind in PREVENTS_STARTS
+    return bool(REFUSAL.search(plain)) and classify(text).kind in PREVENTS_STARTS
 
 
 PREVENTS_STARTS = frozenset({FailureClass.CAPACITY, FailureClass.QUOTA, FailureClass.WAIT})

@@ -34,7 +34,7 @@ from autoscaler.cli.output import (
 )
 from autoscaler.config.loading import config_of
 from autoscaler.config.locating import located_in
-from autoscaler.core.advice import Advice
+from autoscaler.core.advice import Advice, split
 from autoscaler.core.figures import number, several
 from autoscaler.inspection.columns import INDENT, width_of, wrapped
 from autoscaler.pricing import dollars
@@ -74,7 +74,7 @@ def _met(found: Statuses) -> str:
     from autoscaler.operating.status import NOT_POLLED  # noqa: PLC0415 - most commands do not need it
 
     unknown = [row for row in found.rows if row.slo.value == "unknown" and row.sentence != NOT_POLLED]
-    unread = Counter(row.reason.partition("; ")[0] for row in unknown)
+    unread = Counter(split(row.reason).cause for row in unknown)
     if unread.total() > sum(row.slo.value == "missed" for row in found.rows):
         causes = next(iter(unread)) if len(unread) == 1 else f"{len(unread)} causes"
         return f"{unread.total():,} of {several(len(found.rows), 'service')} cannot be read: {causes}"

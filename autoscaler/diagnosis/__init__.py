@@ -4,7 +4,7 @@
 cause of a stopped task.
 """
 
-from autoscaler.diagnosis.classifying import classify
+from autoscaler.diagnosis.classifying import classify, without_names
 from autoscaler.diagnosis.table import UNKNOWN, Failure, FailureClass, failures
 
-__all__ = ["UNKNOWN", "Failure", "FailureClass", "classify", "failures"]
+__all__ = ["UNKNOWN", "Failure", "FailureClass", "classify", "failures", "without_names"]

@@ -14,7 +14,7 @@ MOST_READ = 4_000
 """Characters of a text that are read. ECS writes at most 1,024 in a reason, and a few hundred in an event."""
 
 _SPACE = re.compile(r"\s+")
-NAMES = re.compile(
+_NAMES = re.compile(
     r"arn:[a-z-]{1,20}:[a-z0-9-]{1,40}:\S{1,300}"  # also who made a call: its `assumed-role` is no cause
     r"|(?<=\(target-group )[^)]{1,300}|(?<=\(elb )[^)]{1,300}|(?<=\(task )[^)]{1,300}|(?<=\(service )[^)]{1,300}"
     r"|(?<=\(deployment )[^)]{1,300}|(?<=\(instance )[^)]{1,300}"
@@ -27,8 +27,13 @@ _QUOTES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": 
 
 def classify(text: str) -> Failure:
     """Return the first row whose words are all in the text; `UNKNOWN` if there is none."""
-    plain = _SPACE.sub(" ", NAMES.sub("", text[:MOST_READ]).translate(_QUOTES)).lower()
+    plain = _SPACE.sub(" ", without_names(text[:MOST_READ]).translate(_QUOTES)).lower()
     return next((row for row in failures() if _describes(row, plain)), UNKNOWN)
+
+
+def without_names(text: str) -> str:
+    """Return the text without the names that people chose."""
+    return _NAMES.sub("", text)
 
 
 def _describes(row: Failure, plain: str) -> bool:

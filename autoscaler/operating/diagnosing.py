@@ -27,10 +27,10 @@ from autoscaler.aws.operator.tasks import (
 from autoscaler.config.quoting import sentence
 from autoscaler.core.advice import split
 from autoscaler.core.figures import several, span
-from autoscaler.diagnosis import UNKNOWN, Failure, FailureClass, classify
-from autoscaler.diagnosis.classifying import NAMES
+from autoscaler.diagnosis import UNKNOWN, Failure, FailureClass, classify, without_names
 from autoscaler.diagnosis.stops import GENERAL, Cause, StoppedTask, cause_of
 from autoscaler.errors import AutoscalerError, CredentialsRejected, Denied, NotFound, Throttled, Unavailable
+from autoscaler.findings import FINDINGS, REFUSED, UNREACHABLE
 from autoscaler.operating.status import operator
 from autoscaler.ports import ServiceRef
 
@@ -42,9 +42,6 @@ RECENT_S = 900.0
 
 STUCK_S = 1800.0
 """A deployment in progress for longer is reported: one of 5,000 tasks, at 500 starts a minute, takes 10 minutes."""
-
-FINDINGS, REFUSED, UNREACHABLE = 1, 3, 4
-"""Exit codes."""
 
 POLICY = "`autoscaler iam-policy --for diagnose` prints the policy"
 
@@ -183,7 +180,7 @@ def concluded(
         gone = any(isinstance(fault, Unavailable | Throttled) for fault in faults)
         text, code = "Nothing could be read.", UNREACHABLE if gone else REFUSED
     else:
-        text, code = " ".join(_paragraph(findings, groups, state, bool(not_seen), now)), FINDINGS * bool(findings)
+        text, code = " ".join(_paragraph(findings, groups, state, bool(not_seen), now)), FINDINGS if findings else 0
     return Diagnosis(service, now, text, findings, groups, state, not_seen, code)
 
 
@@ -261,17 +258,17 @@ def newest_problem(events: Sequence[ServiceEvent], now: float) -> ServiceEvent |
 
 
 def _is_trouble(text: str) -> bool:
-    return is_problem(NAMES.sub("", text)) or class_of_event(text) in _PROBLEMS
+    return is_problem(text) or class_of_event(text) in _PROBLEMS
 
 
 def class_of_event(text: str) -> FailureClass:
     """Return the class of an event, as the daemon reads it. Without a word of a refusal, the usual work of the
     scheduler is normal, and so is an event about room or time ("attached the volume within 12 s"). Names do not count.
     """
-    plain = NAMES.sub("", text)
-    kind = classify(plain).kind
-    if kind in PREVENTS_STARTS and not is_problem(plain):
+    kind = classify(text).kind
+    if kind in PREVENTS_STARTS and not is_problem(text):
         return FailureClass.NORMAL
+    plain = without_names(text)
     is_routine = STEADY.search(plain) or (_ROUTINE.search(plain) and not REFUSAL.search(plain))
     return FailureClass.NORMAL if is_routine else kind
 

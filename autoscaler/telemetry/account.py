@@ -34,7 +34,7 @@ from autoscaler.core.slo import at_risk
 from autoscaler.diagnosis import UNKNOWN, classify
 from autoscaler.ports import Pace, Poll, ServiceRef
 from autoscaler.situation import decision_of, encode, terms_of
-from autoscaler.telemetry.undeleted import undeleted
+from autoscaler.telemetry.undeleted import undeleted_advice
 
 FLEET = "ecs"
 """The signal that every service needs: the counts of ECS."""
@@ -123,21 +123,25 @@ def advice_of(poll: Poll, faults: tuple[PollFault, ...]) -> Advice | None:
     delete nothing; a mode that does not add the required tasks; the latency target; the time after a start.
     """
     decision = poll.decision
-    first = None if decision is None else first_cause(decision)
-    if first is None and not is_served(poll, faults):
+    if (decision is None or first_cause(decision) is None) and not is_served(poll, faults):
         return split(cause_of(faults[0].reason))
     if decision is None or poll.observation is None:
         return None
-    risk = at_risk(poll.policy, poll.observation, decision)
-    advice = (
-        first
-        or (risk and (undeleted(poll, poll.observation) or (_unwritten(poll, decision) if _adds(decision) else None)))
-        or risk
-        or _at_maximum(poll.policy, decision)
-        or _unwritten(poll, decision)
-        or _young(decision)
-    )
+    advice = next(filter(None, _causes(poll, poll.observation, decision)), None)
     return advice and _diagnosed(advice, poll.observation.fleet.trouble)
+
+
+def _causes(poll: Poll, seen: Observation, decision: Decision) -> Iterator[Advice | None]:
+    yield first_cause(decision)
+    risk = at_risk(poll.policy, seen, decision)
+    if risk is not None:
+        yield undeleted_advice(poll, seen)
+        if decision.target > decision.current:
+            yield _unwritten(poll, decision)
+        yield risk
+    yield _at_maximum(poll.policy, decision)
+    yield _unwritten(poll, decision)
+    yield _young(decision)
 
 
 def _diagnosed(advice: Advice, trouble: Trouble | None) -> Advice:
@@ -146,10 +150,6 @@ def _diagnosed(advice: Advice, trouble: Trouble | None) -> Advice:
         return advice
     row = classify(trouble.reason)
     return advice if row is UNKNOWN else advice._replace(remedy=row.remedy)
-
-
-def _adds(decision: Decision) -> bool:
-    return decision.target > decision.current
 
 
 def _at_maximum(policy: Policy, decision: Decision) -> Advice | None:

@@ -105,7 +105,9 @@ def test_any_other_event_is_no_trouble(text: str, service: str) -> None:
     assert trouble([event(text, 60, service)]) is None
 
 
-@pytest.mark.parametrize("name", ["quota-watch", "vcpu-limit-reached", "task-throttler", "eni-late", "eni-within"])
+@pytest.mark.parametrize(
+    "name", ["quota-watch", "vcpu-limit-reached", "task-throttler", "eni-late", "eni-within", "capacity-exceeded"]
+)
 @pytest.mark.parametrize(
     "text",
     [

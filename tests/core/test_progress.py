@@ -11,6 +11,7 @@ from autoscaler.core.knowledge import Regime
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import Fleet, Flow, Rule
 from autoscaler.core.policy import Activation
+from autoscaler.core.rules.work import undeleted
 from tests.core.calm import NOW, policy, rules, seen
 from tests.core.test_latency import known
 
@@ -79,6 +80,15 @@ def test_no_progress_does_not_limit_a_given_demand() -> None:
 def test_messages_that_take_longer_than_before_are_no_bottleneck(regime: Regime, *, held: bool) -> None:
     memory, world = flows((500, 500, 6), (520, 510, 10)), seen(300, knowledge=replace(known(), regime=regime))
     assert (Rule.NO_PROGRESS in rules(decide(policy(processing_time_s=5.0), memory, world))) is held
+
+
+def test_the_reason_counts_only_the_minutes_without_a_deletion() -> None:
+    step = decide(policy(), flows((20, 1, 10), *REDELIVERED), seen(300)).steps[-1]
+    assert step.reason == "messages are received but not deleted: 100 received and 0 deleted in 5 minutes"
+
+
+def test_without_minutes_nothing_is_known_about_deletions() -> None:
+    assert undeleted(policy(), Memory(), NOW, 10) == ()
 
 
 def test_a_bottleneck_states_the_two_minutes_that_show_it() -> None:

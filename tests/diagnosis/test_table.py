@@ -59,6 +59,42 @@ def test_a_name_does_not_decide_the_cause() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (
+            "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: "
+            "failed to create Cloudwatch log stream: ResourceNotFoundException: The specified log group does not "
+            "exist.: exit status 1",
+            "log_group",
+        ),
+        (
+            "ResourceInitializationError: unable to retrieve secret from asm: lookup "
+            "secretsmanager.eu-west-1.amazonaws.com on 10.0.0.2:53: no such host",
+            "secret_unreachable",
+        ),
+        (
+            "failed to create log stream: awslogs: lookup logs.eu-west-1.amazonaws.com: no such host",
+            "logs_unreachable",
+        ),
+        ("No container instances met all requirements of the task: 512 CPU units are requested", "no_place"),
+        ("No Container Instances were found in your cluster.", "no_instances"),
+        ("The quota of log groups in this account is reached", "other_quota"),
+        ("NetworkInterfaceLimitExceeded: the maximum number of network interfaces is reached", "other_quota"),
+        ("ThrottlingException: Rate exceeded for CreateNetworkInterface", "ec2_throttled"),
+        ("Secrets Manager could not find the secret; it may not exist in this Region", "secret_gone"),
+        ("ResourceInitializationError: the volume plugin returned: exit status 1", "failed_to_start"),
+        ("container app: exit status 3", "exited"),
+        ("container app ended with exit code 0", "unknown"),
+        ("the infrastructure role is missing ec2:CreateVolume", "unknown"),
+        ("failed to register targets: the target group was not found", "resource_gone"),
+        ("Image worker:v7 is incompatible with the platform linux/arm64", "image_platform"),
+    ],
+)
+def test_texts_near_others_have_their_own_cause(text: str, name: str) -> None:
+    assert classify(text).name == name
+
+
 @given(st.text(max_size=200))
 def test_any_text_has_a_class(text: str) -> None:
     assert classify(text).kind in FailureClass

@@ -136,8 +136,9 @@ def no_progress(inputs: RuleInput) -> PermittedRange | None:
     flows = inputs.memory.flows
     if not flows or inputs.signals.given:
         return None
-    if _redelivers(inputs.policy, inputs.memory, inputs.now, held=max(inputs.signals.work.in_flight, _slots(inputs))):
-        return (0, inputs.current, lambda: f"messages are received but not deleted: {_minutes(flows)}")
+    held = max(inputs.signals.work.in_flight, _slots(inputs))
+    if redelivered := undeleted(inputs.policy, inputs.memory, inputs.now, held):
+        return (0, inputs.current, lambda: not_deleted(redelivered))
     slower = _no_faster(flows, inputs.now)
     if slower is None or inputs.signals.regime is Regime.BATCH:  # longer messages, not a bottleneck
         return None
@@ -155,25 +156,28 @@ def _slots(inputs: RuleInput) -> int:
     return inputs.fleet.running * inputs.policy.task_concurrency
 
 
-def _minutes(flows: tuple[Flow, ...]) -> str:
-    received, deleted = sum(flow.received for flow in flows), sum(flow.deleted for flow in flows)
-    return f"{number(received)} received and {number(deleted)} deleted in {several(len(flows), 'minute')}"
+def not_deleted(flows: tuple[Flow, ...]) -> str:
+    """Return the reason. `flows`: the minutes without a deletion."""
+    received = number(sum(flow.received for flow in flows))
+    return (
+        f"messages are received but not deleted: {received} received and 0 deleted in {several(len(flows), 'minute')}"
+    )
 
 
-def _redelivers(policy: Policy, memory: Memory, now: float, held: int) -> bool:
-    """Whether nothing was deleted over the whole window although more messages were received than can be in progress.
-    Long-running work does not meet this condition.
+def undeleted(policy: Policy, memory: Memory, now: float, held: float) -> tuple[Flow, ...]:
+    """Return the minutes of the window, if nothing was deleted in them although more messages were received than can be
+    in progress: `held` (empty: not so, or not known). Long-running work does not meet this condition.
 
     The window ends with the newest minute, which is one to two minutes old at each poll. A window that ended now would
     lose its oldest minute before the next one is published, and the rule would lapse for one poll of each minute.
     """
+    if not memory.flows or now - memory.flows[-1].at >= MINUTE_LIMIT_S:
+        return ()
     window_s, newest = progress_window_s(policy), memory.flows[-1].at
-    if now - newest >= MINUTE_LIMIT_S:
-        return False
-    recent = [flow for flow in memory.flows if newest - flow.at < window_s]
+    recent = tuple(flow for flow in memory.flows if newest - flow.at < window_s)
     if len(recent) < window_s // 60 - 1 or any(flow.deleted for flow in recent):
-        return False
-    return sum(flow.received for flow in recent) > REDELIVERED_RATIO * max(1, held)
+        return ()
+    return recent if sum(flow.received for flow in recent) > REDELIVERED_RATIO * max(1, held) else ()
 
 
 def _no_faster(flows: tuple[Flow, ...], now: float) -> Flow | None:
