@@ -76,7 +76,7 @@ ADAPTERS   := 5000
 CRASHES    := 200
 FIRST_SEED := 0
 
-mutants: venv ## mutation testing of the core (25 to 35 minutes on two idle cores; goes on after an interruption); writes docs/mutants.md, or with MODULES="latency estimate" tests only these
+mutants: venv ## mutation testing of the core (an estimated 30 to 40 minutes on two idle cores; goes on after an interruption); writes docs/mutants.md, or with MODULES="latency estimate" tests only these
 	$(BIN)/python -m tests.mutants $(MODULES)
 
 erlang: venv ## compare the simulator with queueing theory, 5 million messages per point (about 10 minutes)

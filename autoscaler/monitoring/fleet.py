@@ -21,6 +21,7 @@ from autoscaler.monitoring.wording import (
     WORST,
     cost,
     ever_bound,
+    highest,
     in_time,
     in_time_ratio,
     late_ratio,
@@ -68,7 +69,7 @@ HEADLINE = Section(
         Panel(
             "Paused",
             "Services in which scaling is paused in at least one direction, by setting or by tag.",
-            (PanelQuery(f"sum(max{BY_SERVICE}(autoscaler_paused{{{CHOSEN}}}))"),),
+            (PanelQuery(f"sum({highest('autoscaler_paused')})"),),
             Shape.STAT,
             width=3,
             height=5,
@@ -104,15 +105,11 @@ OLDEST, OLDEST_RANK = _of_queues("autoscaler_queue_oldest_age_seconds", "max")
 BACKLOG, BACKLOG_RANK = _of_queues("autoscaler_queue_messages", "sum", 'state="visible",')
 
 
-def _of_services(metric: str, chosen: str = "") -> str:
-    return f"max{BY_SERVICE}({metric}{{{CHOSEN}}}{chosen})"
-
-
 def _increase(metric: str, at: str = "") -> str:
     return f"sum{BY_SERVICE}(increase({metric}{{{CHOSEN}}}[{RANGE}]{at}))"
 
 
-WAIT, TARGET = _of_services("autoscaler_expected_wait_seconds"), _of_services("autoscaler_acceptable_latency_seconds")
+WAIT, TARGET = highest("autoscaler_expected_wait_seconds"), highest("autoscaler_acceptable_latency_seconds")
 BILLED, WASTED = "autoscaler_task_seconds_total", "autoscaler_wasted_task_seconds_total"
 
 SERVICES_NOW = Section(
@@ -123,7 +120,7 @@ SERVICES_NOW = Section(
             "One row per service; click its name to open it. Status: not served (a read or write fails), late (more"
             " than 5 % of the messages of five minutes), at risk, or ok. Oldest: the age of the oldest message, from"
             " CloudWatch. In time, task-hours and wasted: over the time range. Clear in: the time to clear the backlog."
-            " Their cost is the task-hours multiplied by the price of a task-hour.",
+            " The cost of a service is its task-hours multiplied by the price of a task-hour.",
             (
                 PanelQuery(status(), column="status"),
                 PanelQuery(in_time_ratio(RANGE, BY_SERVICE), column="in time"),
@@ -131,7 +128,7 @@ SERVICES_NOW = Section(
                 PanelQuery(TARGET, column="latency target"),
                 PanelQuery(WAIT, column="expected wait"),
                 PanelQuery(BACKLOG, column="backlog"),
-                PanelQuery(_of_services("autoscaler_time_to_clear_seconds"), column="clear in"),
+                PanelQuery(highest("autoscaler_time_to_clear_seconds"), column="clear in"),
                 PanelQuery(tasks("desired"), column="tasks"),
                 PanelQuery(tasks("demand"), column="demand"),
                 PanelQuery(tasks("max"), column="max"),
@@ -194,7 +191,7 @@ COURSE = Section(
                     worst(
                         f"{WAIT} / {TARGET}",
                         f"max{BY_SERVICE}(max_over_time(autoscaler_expected_wait_seconds{{{CHOSEN}}}[{RANGE}] @ end()))"
-                        f" / {_of_services('autoscaler_acceptable_latency_seconds', ' @ end()')}",
+                        f" / {highest('autoscaler_acceptable_latency_seconds', at=' @ end()')}",
                     ),
                     SERVICE_LEGEND,
                 ),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from string import ascii_uppercase
 from typing import Any
 
 # The parts of a dashboard: sections, panels, queries, variables and annotations.
@@ -141,6 +142,9 @@ Json = dict[str, Any]
 SCHEMA = 39
 SOURCE: Json = {"type": "prometheus", "uid": "${datasource}"}
 COLUMNS = 24
+LETTERS = ascii_uppercase
+"""The names of the queries of a panel."""
+
 SERVICE_UID = "autoscaler-service"
 
 
@@ -235,7 +239,7 @@ def as_panel(panel: Panel) -> Json:
         "title": panel.title,
         "description": panel.description,
         "datasource": SOURCE,
-        "targets": [_target(panel, *each) for each in zip("ABCDEFGHIJKLMN", panel.queries, strict=False)],
+        "targets": [_target(panel, *each) for each in zip(LETTERS, panel.queries, strict=False)],
         "fieldConfig": {"defaults": _defaults(panel), "overrides": list(_overrides(panel))},
         "options": _OPTIONS[panel.shape] | _sorted(panel),
     }
@@ -319,7 +323,7 @@ def _override(name: str, properties: list[Json]) -> Json:
 
 def _columns(panel: Panel) -> list[Json]:
     """Return the transformations to one row per service: its names, and the value of each query in its column."""
-    letters = zip("ABCDEFGHIJKLMN", panel.queries, strict=False)
+    letters = zip(LETTERS, panel.queries, strict=False)
     columns = {f"Value #{letter}": query.column for letter, query in letters}
     labels = {"ecs_service": "service", "ecs_cluster": "cluster", "region": "region"}
     names = labels | columns | {"account": "account"}

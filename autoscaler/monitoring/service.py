@@ -18,6 +18,7 @@ from autoscaler.monitoring.wording import (
     by_service_and,
     cost,
     ever_bound,
+    highest,
     in_time,
     tasks,
 )
@@ -31,7 +32,7 @@ HEADLINE = Section(
             "Expected time until a message that arrives now is received, and the latency target. No value if no task"
             " runs.",
             (
-                PanelQuery(f"max{BY_SERVICE}(autoscaler_expected_wait_seconds{{{CHOSEN}}})", "expected"),
+                PanelQuery(highest("autoscaler_expected_wait_seconds"), "expected"),
                 PanelQuery(f"min{BY_SERVICE}(autoscaler_acceptable_latency_seconds{{{CHOSEN}}})", "latency target"),
             ),
             Shape.STAT,
@@ -45,7 +46,7 @@ HEADLINE = Section(
         Panel(
             "At risk",
             "Whether the latency target cannot be met. The log event notice of kind slo_at_risk gives the reason.",
-            (PanelQuery(f"max{BY_SERVICE}(autoscaler_slo_at_risk{{{CHOSEN}}})"),),
+            (PanelQuery(highest("autoscaler_slo_at_risk")),),
             Shape.STAT,
             width=3,
             height=5,
@@ -77,7 +78,7 @@ HEADLINE = Section(
         Panel(
             "Paused",
             "Whether scale-out or scale-in is paused, by setting or by the tag autoscaler:paused of the service.",
-            (PanelQuery(f"max{by_service_and('direction')}(autoscaler_paused{{{CHOSEN}}})", "{{direction}}"),),
+            (PanelQuery(highest("autoscaler_paused", "direction"), "{{direction}}"),),
             Shape.STAT,
             width=3,
             height=5,
@@ -104,11 +105,7 @@ COURSE = Section(
         Panel(
             "Messages",
             "Approximate number of messages in each queue: visible, in flight, delayed.",
-            (
-                PanelQuery(
-                    f"max{by_service_and('queue, state')}(autoscaler_queue_messages{{{CHOSEN}}})", "{{queue}} {{state}}"
-                ),
-            ),
+            (PanelQuery(highest("autoscaler_queue_messages", "queue, state"), "{{queue}} {{state}}"),),
             height=9,
             empty="No queue can be read",
         ),
@@ -117,12 +114,9 @@ COURSE = Section(
             "Expected time until a message that arrives now is received, and the oldest message age from CloudWatch,"
             " which includes messages in flight. Dashed: the latency target.",
             (
-                PanelQuery(f"max{BY_SERVICE}(autoscaler_expected_wait_seconds{{{CHOSEN}}})", "expected wait"),
-                PanelQuery(
-                    f"max{by_service_and('queue')}(autoscaler_queue_oldest_age_seconds{{{CHOSEN}}})",
-                    "oldest of {{queue}}",
-                ),
-                PanelQuery(f"max{BY_SERVICE}(autoscaler_acceptable_latency_seconds{{{CHOSEN}}})", "latency target"),
+                PanelQuery(highest("autoscaler_expected_wait_seconds"), "expected wait"),
+                PanelQuery(highest("autoscaler_queue_oldest_age_seconds", "queue"), "oldest of {{queue}}"),
+                PanelQuery(highest("autoscaler_acceptable_latency_seconds"), "latency target"),
             ),
             unit=Unit.SECONDS,
             dashed=("latency target",),
@@ -132,7 +126,7 @@ COURSE = Section(
         Panel(
             "Time to clear the backlog",
             "Time until the present backlog is received with the target task count, while messages go on arriving.",
-            (PanelQuery(f"max{BY_SERVICE}(autoscaler_time_to_clear_seconds{{{CHOSEN}}})", "clear in"),),
+            (PanelQuery(highest("autoscaler_time_to_clear_seconds"), "clear in"),),
             unit=Unit.SECONDS,
             width=8,
             empty="No task is to run, or nothing is learned yet",
@@ -177,7 +171,7 @@ WHY = Section(
             "Usable signals",
             "Green: the signal can be used for decisions. Red: it is required, and missing or stale; scale-in is"
             " blocked.",
-            (PanelQuery(f"max{by_service_and('signal')}(autoscaler_signal_usable{{{CHOSEN}}})", "{{signal}}"),),
+            (PanelQuery(highest("autoscaler_signal_usable", "signal"), "{{signal}}"),),
             Shape.STATES,
             height=9,
             steps=((None, BAD), (1, GOOD)),
@@ -202,12 +196,7 @@ WHY = Section(
         Panel(
             "Remaining cooldown",
             "Remaining cooldown of each direction after the last change. Always 0 if no cooldown is set.",
-            (
-                PanelQuery(
-                    f"max{by_service_and('direction')}(autoscaler_cooldown_remaining_seconds{{{CHOSEN}}})",
-                    "{{direction}}",
-                ),
-            ),
+            (PanelQuery(highest("autoscaler_cooldown_remaining_seconds", "direction"), "{{direction}}"),),
             unit=Unit.SECONDS,
             width=8,
             empty="No poll yet",
@@ -215,7 +204,7 @@ WHY = Section(
         Panel(
             "Age of signals",
             "Age of the newest reading of each signal. Readings from CloudWatch are always minutes old.",
-            (PanelQuery(f"max{by_service_and('signal')}(autoscaler_signal_age_seconds{{{CHOSEN}}})", "{{signal}}"),),
+            (PanelQuery(highest("autoscaler_signal_age_seconds", "signal"), "{{signal}}"),),
             unit=Unit.SECONDS,
             width=8,
             empty="Nothing has been read",
@@ -261,11 +250,7 @@ LEARNED = Section(
         Panel(
             "Confidence",
             "From 0 (assumed) to 1 (learned from many observations, or fixed). Below 0.5, decisions are cautious.",
-            (
-                PanelQuery(
-                    f"max{by_service_and('estimate')}(autoscaler_estimate_confidence_ratio{{{CHOSEN}}})", "{{estimate}}"
-                ),
-            ),
+            (PanelQuery(highest("autoscaler_estimate_confidence_ratio", "estimate"), "{{estimate}}"),),
             unit=Unit.RATIO,
             width=6,
             most=1.0,

@@ -35,6 +35,13 @@ def by_service_and(label: str) -> str:
     return f" by {EACH_SERVICE[:-1]}, {label}) "
 
 
+def highest(metric: str, label: str = "", at: str = "") -> str:
+    """Return the highest value of a metric for each selected service, or for each value of one more label. `at`: a time
+    other than that of the query.
+    """
+    return f"max{by_service_and(label) if label else BY_SERVICE}({metric}{{{CHOSEN}}}{at})"
+
+
 IN_TIME_STEPS = ((None, BAD), (0.95, WARN), (0.999, GOOD))
 """At 95 % one message of twenty misses the latency target."""
 
@@ -60,11 +67,11 @@ def in_time_ratio(window: str, by: str = "") -> str:
 
 def status() -> str:
     """Return the status of each service: the number of its worst condition, see `STATUS`."""
-    up = f"max{BY_SERVICE}(autoscaler_service_up{{{CHOSEN}}})"
+    up = highest(UP)
     return (
         f"3 * ({up} == bool 0) > 0\n"
         f"or 2 * ({late_ratio('5m', BY_SERVICE)} > bool 0.05) > 0\n"
-        f"or max{BY_SERVICE}(autoscaler_slo_at_risk{{{CHOSEN}}}) > 0\nor 0 * {up}"
+        f"or {highest('autoscaler_slo_at_risk')} > 0\nor 0 * {up}"
     )
 
 
