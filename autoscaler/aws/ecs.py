@@ -351,9 +351,7 @@ def trouble_in(service: ResponsePart, now: Instant, instant: Callable[[float], I
     """Return the newest event about tasks that do not start, unless the service has reached a steady state since."""
     events = list(events_in(service))
     steady_s = max((at_s for text, at_s in events if STEADY.search(text)), default=float("-inf"))
-    refusing = sorted(
-        [(at_s, text) for text, at_s in events if at_s > steady_s and _may_be_problem(text)], reverse=True
-    )
+    refusing = sorted([(at_s, text) for text, at_s in events if at_s > steady_s and REFUSAL.search(text)], reverse=True)
     at_s, text = next((each for each in refusing[:MOST_CLASSIFIED] if is_problem(each[1])), (0.0, ""))
     at = instant(at_s)
     return Trouble(clean(text, MOST_TEXT), at) if text and now - at < FRESH_S else None
@@ -361,12 +359,8 @@ def trouble_in(service: ResponsePart, now: Instant, instant: Callable[[float], I
 
 MOST_CLASSIFIED = 20
 """The newest events that are classified at a poll, of those that refuse something. Each takes 0.2 ms of the event loop;
-an ordinary event, such as a start, takes 2 us.
+an ordinary event, such as a start, takes 3 us.
 """
-
-
-def _may_be_problem(text: str) -> bool:
-    return bool(_PROBLEM.search(text) or REFUSAL.search(text))
 
 
 @lru_cache(maxsize=2_000)  # ECS repeats its 100 newest events in each answer
