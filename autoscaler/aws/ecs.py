@@ -358,8 +358,8 @@ def trouble_in(service: ResponsePart, now: Instant, instant: Callable[[float], I
 
 
 MOST_CLASSIFIED = 20
-"""The newest events that are classified at a poll, of those that refuse something. Each takes 0.2 ms of the event loop;
-an ordinary event, such as a start, takes 3 us.
+"""The number of events that refuse something and are classified at a poll, the newest first. Each takes 0.2 ms of
+the event loop; an ordinary event, such as a start, takes 3 us.
 """
 
 

@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 # The status table: one row per service, and on a terminal the decision below it.
 
 HEADS = ("service", "slo", "tasks", "backlog", "oldest", "last decision")
+NO_DECISION = "no decision"
+"""The beginning of the sentence of a service that could not be read. Its cause follows, which has its own line."""
 COLOURS = {"missed": "red", "at_risk": "yellow", "unknown": "magenta", "met": "green"}
 
 
@@ -129,7 +131,9 @@ def _paragraphs(row: StatusRow) -> Iterator[str]:
     marks = [row.mode] if row.mode != "active" else []
     marks += [] if row.paused is None else [f"paused: {row.paused}"]
     mark = f"({', '.join(marks)}) " if marks else ""
-    yield f"{mark}{row.sentence.removeprefix(f'{row.key}: ')}"
+    sentence = row.sentence.removeprefix(f"{row.key}: ")
+    repeated = cause is not None and sentence.startswith(NO_DECISION) and cause in sentence
+    yield f"{mark}{NO_DECISION if repeated else sentence}"
 
 
 def _count(count: int | None) -> str:

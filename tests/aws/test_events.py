@@ -190,7 +190,7 @@ def test_the_text_is_one_short_printable_line() -> None:
 
 
 def test_only_the_newest_refusing_events_are_classified(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A poll must not classify 100 texts, each of which takes 0.2 ms."""
+    """A poll must not classify 100 texts: each takes 0.2 ms."""
     classified: list[str] = []
     real = ecs.is_problem
 
