@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from functools import lru_cache
 from typing import TypeAlias
 
 from autoscaler.aws.answers import ResponsePart
@@ -18,7 +17,7 @@ from autoscaler.aws.faults import clean, missing
 from autoscaler.aws.names import service_subject, short_name, together
 from autoscaler.aws.tasks import TaskDefinitions, protected_tasks, providers_in
 from autoscaler.core.model import Deployment, Fleet, Instant, Missing, Revision, StopTimeout, Trouble
-from autoscaler.diagnosis import FailureClass, classify, without_names
+from autoscaler.diagnosis.events import FRESH_S, REFUSAL, STEADY, is_problem
 from autoscaler.errors import AutoscalerError, NotFound, Refused, Unavailable, Unreadable
 from autoscaler.ports import Place, ServiceRef, Urgency
 from autoscaler.pricing import TaskSize
@@ -335,11 +334,6 @@ def _is_stabilizing(task_set: ResponsePart) -> bool:
 # The wording is not part of the ECS API. Therefore an event can only prevent a scale-out, and an unreadable event is
 # ignored.
 
-FRESH_S = 6 * 3600.0 + 600.0
-"""Seconds for which an event is valid: ECS repeats an event that still applies only after six hours, plus its delay.
-Half-open.
-"""
-
 MOST_TEXT = 200
 MOST_READ = 2000
 """Maximum number of characters that are read of one event. ECS writes a few hundred; ten million would block all polls
@@ -363,23 +357,6 @@ the event loop; an ordinary event, such as a start, takes 3 us.
 """
 
 
-@lru_cache(maxsize=2_000)  # ECS repeats its 100 newest events in each answer
-def is_problem(text: str) -> bool:
-    """Whether the event says that tasks do not start. A stop that is expected, or of the program itself, does not.
-    Names in the event do not count.
-    """
-    plain = without_names(text)
-    if _PROBLEM.search(plain):
-        return True
-    return bool(REFUSAL.search(plain)) and classify(text).kind in PREVENTS_STARTS
-
-
-PREVENTS_STARTS = frozenset({FailureClass.CAPACITY, FailureClass.QUOTA, FailureClass.WAIT})
-"""One event of these classes is enough. An event of another class must also say that no task started: a right that is
-missing can concern one task of many.
-"""
-
-
 def events_in(service: ResponsePart) -> Iterator[tuple[str, float]]:
     """Yield text, without the service's name, and wall-clock time of each readable event."""
     events = service.body.get("events")
@@ -393,21 +370,3 @@ def events_in(service: ResponsePart) -> Iterator[tuple[str, float]]:
 
 
 _PREFIX = re.compile(r"\(service [^)]{0,300}\)|service \([^)]{0,300}\)")  # a name may contain any of the words below
-STEADY = re.compile(r"has reached a steady state", re.IGNORECASE)
-_PROBLEM = re.compile(
-    r"unable to place"
-    r"|unable to (?:consistently )?start tasks"
-    r"|operations are being throttled"
-    r"|(?:could not|failed to|unable to) launch"
-    r"|tasks? failed to start"
-    r"|\b(?:insufficient|not enough|no) capacity\b"
-    r"|capacity\b[^.]{0,40}\b(?:unavailable|insufficient|exceeded|not available)",
-    re.IGNORECASE,
-)
-REFUSAL = re.compile(
-    r"\b(?:not|no|none|cannot|can't|couldn't|unable|without|fail(?:ed|s|ure)?|rejected|refused|denied|throttled"
-    r"|exceed(?:s|ed)?|reached|above|(?:run|ran|running) out|used up|exhausted|unavailable|insufficient|shortage"
-    r"|timeout|timed out|error|maximum|already|resource:\w+)\b",
-    re.IGNORECASE,
-)
-"""Words of a refusal. "attached the volume within 12 s" has words of a slow volume, and reports a success."""

@@ -14,8 +14,8 @@ from botocore import exceptions as sdk
 from autoscaler.aws.calls import Call
 from autoscaler.aws.sdk_http import Redirected, TooLarge
 from autoscaler.config.addresses import unknown_region
-from autoscaler.config.quoting import sentence
 from autoscaler.core.advice import SEPARATOR
+from autoscaler.core.figures import sentence
 from autoscaler.core.model import Missing
 from autoscaler.errors import (
     AutoscalerError,

@@ -12,15 +12,17 @@ import click
 from autoscaler.cli.kinds import Address, Key
 from autoscaler.cli.output import USAGE, daemon_url, leave, piped, table, terminal_columns
 from autoscaler.cli.pausing import service_or_exit
-from autoscaler.config.quoting import printable, sentence
-from autoscaler.core.figures import several, span
+from autoscaler.config.quoting import printable
+from autoscaler.core.figures import sentence, several, span
 from autoscaler.diagnosis import UNKNOWN, Failure, classify
 from autoscaler.diagnosis.classifying import MOST_READ
 from autoscaler.inspection.columns import laid_out, reflowed, widths_of, wrapped
 
 if TYPE_CHECKING:
-    from autoscaler.aws.operator.tasks import Rollout
-    from autoscaler.operating.diagnosing import Diagnosis, StopGroup
+    from autoscaler.diagnosis.concluding import Diagnosis
+    from autoscaler.diagnosis.groups import StopGroup
+    from autoscaler.diagnosis.reports import Rollout
+    from autoscaler.ports import ServiceRef
 
 MOST_SHOWN = 5
 """Events in the text. JSON has all of the newest 100 that ECS returns."""
@@ -103,14 +105,15 @@ def _service(key: str, url: str | None, as_json: bool) -> None:
     service = service_or_exit(key, url or daemon_url()).ref
     from autoscaler.operating.diagnosing import examine  # noqa: PLC0415 - the AWS SDK takes half a second to import
 
-    found = examine(service)
+    examined = examine(service)
+    found = examined.diagnosis
     with piped():
-        click.echo(json.dumps(_document(found), indent=2) if as_json else "\n".join(_page(found)))
-    raise SystemExit(found.code)
+        click.echo(json.dumps(_document(service, found), indent=2) if as_json else "\n".join(_page(service, found)))
+    raise SystemExit(examined.code)
 
 
-def _page(found: Diagnosis) -> Iterator[str]:
-    ref, state, columns = found.service, found.state, terminal_columns()
+def _page(ref: ServiceRef, found: Diagnosis) -> Iterator[str]:
+    state, columns = found.state, terminal_columns()
     counts = "" if state is None else f": {state.running} running, {state.pending} pending, {state.desired} desired"
     yield from reflowed(f"{click.style(ref.key, bold=True)} ({ref.cluster}/{ref.service}){counts}", columns)
     yield ""
@@ -172,13 +175,13 @@ def _age(at: float, now: float) -> str:
     return span(max(0.0, now - at))
 
 
-def _document(found: Diagnosis) -> dict[str, object]:
+def _document(ref: ServiceRef, found: Diagnosis) -> dict[str, object]:
     main = found.findings[0] if found.findings else None
     state, primary, now = found.state, found.primary, found.at
     return {
-        "service": found.service.key,
-        "cluster": found.service.cluster,
-        "ecs_service": found.service.service,
+        "service": ref.key,
+        "cluster": ref.cluster,
+        "ecs_service": ref.service,
         "paragraph": found.paragraph,
         "class": main.kind.value if main else None,
         "name": main.name if main else None,

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
-from autoscaler.config.quoting import WrongValue, quote, sentence
+from autoscaler.config.quoting import WrongValue, quote
 from autoscaler.config.values import ValueKind, split_url
+from autoscaler.core.figures import sentence
 from autoscaler.ports import QueueRef
 
 # The partitions and Regions of AWS, as the installed SDK knows them.

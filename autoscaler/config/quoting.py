@@ -24,11 +24,6 @@ class WrongValue(ValueError):
     """A value that is not valid; the text is a message for the operator. Pydantic collects these errors."""
 
 
-def sentence(text: str) -> str:
-    """Return the text with a full stop, unless it ends with a mark that ends a sentence, such as `did you mean X?`."""
-    return text if text.endswith((".", "?", "!")) else f"{text}."
-
-
 def quote(value: object) -> str:
     """Return the value for a message: a text in quotes, a table or a list only by its kind."""
     if isinstance(value, bool):

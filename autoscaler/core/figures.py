@@ -76,3 +76,8 @@ class Several(NamedTuple):
 
     def __str__(self) -> str:
         return several(self.quantity, self.one)
+
+
+def sentence(text: str) -> str:
+    """Return the text with a full stop, unless it ends with a mark that ends a sentence, such as `did you mean X?`."""
+    return text if text.endswith((".", "?", "!")) else f"{text}."

@@ -14,6 +14,7 @@ from autoscaler.aws.connection import Aws
 from autoscaler.aws.ecs import trouble_in
 from autoscaler.core.model import Fleet, Trouble
 from autoscaler.diagnosis import Failure, FailureClass, failures
+from autoscaler.diagnosis.events import is_problem
 from tests.about import about
 from tests.aws.double import AwsDouble
 from tests.aws.spies import REGION, Spies
@@ -192,7 +193,7 @@ def test_the_text_is_one_short_printable_line() -> None:
 def test_only_the_newest_refusing_events_are_classified(monkeypatch: pytest.MonkeyPatch) -> None:
     """A poll must not classify 100 texts: each takes 0.2 ms."""
     classified: list[str] = []
-    real = ecs.is_problem
+    real = is_problem
 
     def counted(text: str) -> bool:
         classified.append(text.strip())

@@ -254,7 +254,7 @@ def dated(found: dict[str, Any]) -> dict[str, Any]:
 
 
 async def test_what_was_read_before_the_time_limit_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autoscaler.aws.operator.tasks.WHOLE_S", 0.05)
+    monkeypatch.setattr("autoscaler.aws.stopped_tasks.WHOLE_S", 0.05)
     caller: Any = SilentCaller()
     found = await TaskReader(caller).stopped(ServiceRef("orders", "prod", "orders"))
     assert caller.asked == ["ListTasks", "DescribeTasks"] * 2 + ["ListTasks"]

@@ -16,7 +16,7 @@ from autoscaler.aws.clients import Clocks
 from autoscaler.aws.operator.identity import GET_CALLER_IDENTITY, SIMULATE_PRINCIPAL_POLICY, Identities, Identity
 from autoscaler.aws.operator.survey import Survey
 from autoscaler.aws.operator.tags import TAG_RESOURCE, UNTAG_RESOURCE, PauseTags, ServiceTag
-from autoscaler.aws.operator.tasks import DESCRIBE_TASKS, TaskReader
+from autoscaler.aws.stopped_tasks import DESCRIBE_TASKS, TaskReader
 from autoscaler.ports import Calls, Place, RateLimiter
 
 __all__ = [

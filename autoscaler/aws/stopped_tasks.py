@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from autoscaler.aws.answers import ResponsePart
 from autoscaler.aws.caller import Caller
@@ -15,8 +14,11 @@ from autoscaler.aws.calls import DESCRIBE_SERVICES, LIST_TASKS, Api, Holder, Pur
 from autoscaler.aws.ecs import described, events_in
 from autoscaler.aws.faults import clean
 from autoscaler.aws.names import service_subject, short_name
+from autoscaler.core.advice import split
+from autoscaler.core.figures import several
+from autoscaler.diagnosis.reports import NotSeen, Rollout, ServiceEvent, ServiceReport, StoppedTasks
 from autoscaler.diagnosis.stops import StoppedContainer, StoppedTask
-from autoscaler.errors import AutoscalerError, Unavailable, Unreadable
+from autoscaler.errors import AutoscalerError, CredentialsRejected, Denied, NotFound, Unavailable, Unreadable
 from autoscaler.ports import Category, Place, ServiceRef, Urgency
 
 DESCRIBE_TASKS = Api("ecs:DescribeTasks", Category.TASK_READ, ResourceForm.TASKS, Purpose.READ_TASKS, Holder.COMMAND)
@@ -32,49 +34,6 @@ WHOLE_S = 20.0
 
 MOST_REASON, MOST_NAME = 1_024, 255
 """Characters of a reason, as in ECS, and of a name."""
-
-
-class StoppedTasks(NamedTuple):
-    """The stopped tasks that were read, newest first. `fault`: why more could not be read (None: all were read).
-    `left_off`: there are more than `MOST_TASKS`. `unreadable`: tasks whose description differs from the API.
-    """
-
-    tasks: tuple[StoppedTask, ...] = ()
-    fault: AutoscalerError | None = None
-    left_off: bool = False
-    unreadable: int = 0
-
-
-class Rollout(NamedTuple):
-    """A deployment. `state`, `reason`: rolloutState and its reason (empty: ECS gives none). `at`: seconds since the
-    epoch.
-    """
-
-    status: str
-    state: str
-    reason: str
-    definition: str
-    at: float
-    desired: int
-    running: int
-    failed: int
-
-
-class ServiceEvent(NamedTuple):
-    at: float
-    text: str
-
-
-class ServiceReport(NamedTuple):
-    """The service with its events, newest first."""
-
-    status: str
-    desired: int
-    running: int
-    pending: int
-    definition: str
-    events: tuple[ServiceEvent, ...] = ()
-    rollouts: tuple[Rollout, ...] = ()
 
 
 class TaskReader:
@@ -218,3 +177,33 @@ def _definition(part: ResponsePart, name: str) -> str:
 def _moment(part: ResponsePart, *names: str) -> float | None:
     """Return the first of the times that is present."""
     return next((part.moment(name) for name in names if part.has(name)), None)
+
+
+# What could not be read.
+
+POLICY = "`autoscaler iam-policy --for diagnose` prints the policy"
+
+
+def not_seen(read: ServiceReport | AutoscalerError, stopped: StoppedTasks) -> Iterator[NotSeen]:
+    """Yield each part that could not be read, with the permission that shows it."""
+    if isinstance(read, NotFound):
+        return
+    if isinstance(read, AutoscalerError):
+        yield _gap("events and deployments", read, DESCRIBE_SERVICES)
+    if stopped.fault is not None:
+        what = "some stopped tasks" if stopped.tasks else "stopped tasks"
+        yield _gap(what, stopped.fault, LIST_TASKS, DESCRIBE_TASKS)
+    if stopped.left_off:
+        yield NotSeen("some stopped tasks", f"more than {MOST_TASKS} tasks stopped", "none is needed", ())
+    if stopped.unreadable:
+        many = several(stopped.unreadable, "task")
+        yield NotSeen(f"{many} of the stopped ones", "the response differs from AWS's documentation", "", ())
+
+
+def _gap(what: str, fault: AutoscalerError, *calls: Api) -> NotSeen:
+    rights = tuple(api.name for api in calls)
+    why, remedy = split(str(fault))
+    if isinstance(fault, Denied) and not isinstance(fault, CredentialsRejected):
+        holder = calls[0].by_command().holder
+        remedy = f"grant {holder} {', '.join(rights)} ({POLICY})"
+    return NotSeen(what, why, remedy, rights)
