@@ -37,6 +37,7 @@ class Connections:
             history=self.aws.history,
             background=background,
             renewals=self.aws.renewals,
+            starts=self.aws.starts,
         )
 
 

@@ -6,6 +6,7 @@ A failed reading returns `Missing`; only a write raises. So a poll has exactly o
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeAlias, TypeVar
@@ -25,6 +26,7 @@ from autoscaler.core.model import (
     Utilization,
 )
 from autoscaler.core.policy import Policy
+from autoscaler.core.start_phases import StartedTask, StartTimes
 from autoscaler.pricing import NoPrice, TaskPrice, TaskSize
 
 Computed = TypeVar("Computed")
@@ -265,6 +267,29 @@ class FleetPort(Protocol):
         """
 
 
+class StartReading(NamedTuple):
+    """Tasks of a service that have started, and the IDs of those that run or start now."""
+
+    tasks: tuple[StartedTask, ...]
+    running: frozenset[str]
+
+
+class StartPort(Protocol):
+    async def started(self, service: ServiceRef, known: AbstractSet[str]) -> StartReading | Missing:
+        """Return a sample of the service's tasks that have started and whose IDs are not `known`, in two calls or a few
+        more, with the lowest priority. Never raises `AutoscalerError`. Missing does not prevent anything.
+        """
+
+
+class StartReport(NamedTuple):
+    """The start-up times of a service's revisions, the newest first. `gap`: why the last read failed (None: it did
+    not).
+    """
+
+    times: tuple[StartTimes, ...] = ()
+    gap: Missing | None = None
+
+
 class RateLimiter(Protocol):
     """Client-side rate limits, shared by all calls of one throttle category in one area.
 
@@ -323,7 +348,7 @@ class Poll:
     the error; `failure` is the error's text. `notices` are warnings that do not prevent scaling: a conflicting scaler,
     an invalid pause tag, an optional reading that failed. `took_s`: the duration; `lag_s`: the delay of the start.
     `pace`: the time until the next poll (None: it is not known, as in a single poll). `price`: of one task (None: not
-    yet known).
+    yet known). `starts`: where the start-up time of its tasks goes (None: not known).
     """
 
     service: ServiceRef
@@ -338,6 +363,7 @@ class Poll:
     notices: tuple[Missing, ...] = ()
     pace: Pace | None = None
     price: TaskPrice | NoPrice | None = None
+    starts: StartReport | None = None
 
 
 class BackgroundTasks(Protocol):
@@ -356,8 +382,9 @@ class Journal(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """The ports of a loop. `clock` is monotonic, `wall` the time of day; both in seconds. `history` or `background`
-    None: no history is read, and there is no look-ahead. `renewals`: a number that grows when rejected
-    credentials are replaced, and when an operator asks to read everything again (SIGHUP).
+    None: no history is read, and there is no look-ahead. `starts` None: no start-up times of tasks are read.
+    `renewals`: a number that grows when rejected credentials are replaced, and when an operator asks to read everything
+    again (SIGHUP).
     """
 
     queues: QueuePort
@@ -370,3 +397,4 @@ class Ports:
     history: HistoryPort | None = None
     background: BackgroundTasks | None = None
     renewals: Callable[[], int] = int
+    starts: StartPort | None = None

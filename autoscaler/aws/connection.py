@@ -20,12 +20,23 @@ from autoscaler.aws.ecs import EcsFleets
 from autoscaler.aws.history import CloudWatchHistory
 from autoscaler.aws.minutebook import MinuteBook
 from autoscaler.aws.sqs import SqsQueues
-from autoscaler.ports import Calls, Directory, FleetPort, HistoryPort, Meters, QueuePort, QueueRef, RateLimiter
+from autoscaler.aws.started_tasks import EcsStarts
+from autoscaler.ports import (
+    Calls,
+    Directory,
+    FleetPort,
+    HistoryPort,
+    Meters,
+    QueuePort,
+    QueueRef,
+    RateLimiter,
+    StartPort,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Aws:
-    """The five ports. `region()` is the Region for places that name none; it raises `Refused` if none is configured.
+    """The six ports. `region()` is the Region for places that name none; it raises `Refused` if none is configured.
     `renew()` requests that all credentials are read again; `renewals()` grows with that, and when rejected ones are
     replaced. `account_of(queue)` returns the account that owns a queue, as far as it is known.
     """
@@ -39,6 +50,7 @@ class Aws:
     renew: Callable[[], None]
     renewals: Callable[[], int]
     account_of: Callable[[QueueRef], str | None]
+    starts: StartPort
 
 
 @asynccontextmanager
@@ -76,4 +88,5 @@ async def connect(
             caller.renew,
             caller.renewals,
             queues.account_of,
+            EcsStarts(caller),
         )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from autoscaler.config import ServiceConfig
 from autoscaler.core.estimate import Estimator
 from autoscaler.core.estimate.foreseen import NOTHING_AHEAD, Ahead, foreseen
+from autoscaler.core.estimate.starting import TimedStart
 from autoscaler.core.model import Backlog, Instant, Missing, Observation, PastMinute
 from autoscaler.core.policy import Policy
 from autoscaler.errors import AutoscalerError, Denied, NoCredentials, NotFound, Throttled, Unavailable
@@ -36,6 +37,9 @@ class Learning:
         self._past: tuple[PastMinute, ...] = ()
         self._past_tries = PAST_TRIES
         self._ahead: ForecastHistory | None = None
+        self._starts: tuple[Sequence[TimedStart], Instant] = (), 0.0
+        self._knows_starts: Estimator | None = None
+        """The estimator that has these starts: it is replaced when the past arrives late."""
 
     def following(self, service: ServiceConfig, ports: Ports, interval_s: float) -> Learning:
         """Return this object if the new settings leave the learned values valid, else a new one."""
@@ -63,6 +67,11 @@ class Learning:
         else:
             self._past, self._past_tries = past, 0
 
+    def started(self, starts: Sequence[TimedStart], read_at: Instant) -> None:
+        """Add starts of tasks with ECS's own times, each once, to the next observation."""
+        if starts:
+            self._starts, self._knows_starts = (starts, read_at), None
+
     def see(self, policy: Policy, seen: Observation, minutes: Mapping[str, QueueMinute]) -> Observation:
         """Return the observation with the learned values. Call it once per observation."""
         if not policy.queues:
@@ -73,6 +82,9 @@ class Learning:
             self._estimator = Estimator(policy, seen, self._interval_s)
             self._estimator.recall(seen, self._past)
             self._past = ()
+        if self._knows_starts is not self._estimator:
+            self._estimator.started(*self._starts)
+            self._knows_starts = self._estimator
         if self._ahead is None:
             return replace(seen, knowledge=self._estimator.see(policy, seen))
         self._ahead.see(minutes)

@@ -20,6 +20,7 @@ from autoscaler.control.learning import Learning, Receives
 from autoscaler.control.observing import Observer, whole
 from autoscaler.control.readers import ConflictWatch, FleetWatch, PriceWatch, StopWatch, TagWatch
 from autoscaler.control.shadow import ShadowWatch
+from autoscaler.control.starts import StartWatch
 from autoscaler.control.writes import RejectedWrites
 from autoscaler.core.engine import decide
 from autoscaler.core.memory import NO_CONTEST, Memory
@@ -69,6 +70,7 @@ class ServiceLoop:
         self._shadow = ShadowWatch()
         self._stops = StopWatch(service.ref)
         self._prices = PriceWatch(service.ref)
+        self._starts = StartWatch(service.ref)
         self._rejected = RejectedWrites(ports.clock)
         self._tags = TagWatch()
         self._tag: str | None = None
@@ -95,7 +97,9 @@ class ServiceLoop:
         self._cadence = Cadence(rhythm)
         self._observer = self._observer.following(service, ports, rhythm.interval_s)
         self._timetable = Timetable(service.policy, service.schedules)
-        self._learning = self._learning.following(service, ports, rhythm.interval_s)
+        learning, self._learning = self._learning, self._learning.following(service, ports, rhythm.interval_s)
+        if self._learning is not learning:
+            self._starts.again()
 
     def _apply_next(self) -> None:
         if self._next is not None:
@@ -186,6 +190,7 @@ class ServiceLoop:
         self._fleet.forget_write()
         self._observer = Observer(service, ports, self._rhythm.interval_s)
         self._learning = Learning(service, ports, self._rhythm.interval_s)
+        self._starts = StartWatch(service.ref)
         self._receives = Receives(service.queues, ports.clock, ports.wall)
 
     def _policy_in_force(self, tag: str | None) -> tuple[Policy, tuple[Missing, ...]]:
@@ -201,6 +206,8 @@ class ServiceLoop:
         await self._conflicts.check(policy, self._ports)
         await self._stops.check(policy, fleet, self._ports)
         await self._prices.check(self._service.task_price, fleet, self._ports)
+        await self._starts.check(fleet, self._ports)
+        self._learning.started(*self._starts.take())
         still = self._cadence.is_slow and fleet.desired == 0
         settled = self._fleet.settled(fleet, self._ports.clock())
         await self._learning.recall()
@@ -246,7 +253,18 @@ class ServiceLoop:
             *_assumed(policy, seen),
         )
         price = self._prices.of(self._service.task_price, seen.fleet)
-        return Poll(self._service.ref, policy, seen, memory, decision, outcome, failure, notices=notices, price=price)
+        return Poll(
+            self._service.ref,
+            policy,
+            seen,
+            memory,
+            decision,
+            outcome,
+            failure,
+            notices=notices,
+            price=price,
+            starts=self._starts.report,
+        )
 
     @property
     def _longest_gap_s(self) -> float:

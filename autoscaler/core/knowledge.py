@@ -51,6 +51,15 @@ class StartingTasks(NamedTuple):
     tasks: int
 
 
+class SlowStarts(NamedTuple):
+    """Of two kinds of starts, the slow one: its share of the starts, from 0 to 1, and its mean in seconds. A task on an
+    instance that must be launched first takes minutes; on one that runs, seconds.
+    """
+
+    share: float
+    seconds: float
+
+
 class Regime(StrEnum):
     """What the processing time is learned from, which limits how far it can be trusted.
 
@@ -88,7 +97,8 @@ class Knowledge:
     most tasks that the message groups of FIFO queues keep busy, and a probe (None: they are no limit). `overtaken_s`:
     by how much longer the oldest message of a FIFO queue has waited than in the order of arrival, because newer
     messages of other groups were received before it. `foreseen`: the messages that a useful forecast expects within a
-    minute.
+    minute. `slow_starts`: if starts are of two kinds, the slow one; `start_s` is then the mean of the fast one (None:
+    they are of one kind).
     """
 
     processing_s: Estimate
@@ -115,6 +125,13 @@ class Knowledge:
     groups: float | None = None
     overtaken_s: float = 0.0
     foreseen: float = 0.0
+    slow_starts: SlowStarts | None = None
+
+    @property
+    def mean_start_s(self) -> float:
+        """The mean start-up time of both kinds of starts, in seconds."""
+        slow = self.slow_starts
+        return self.start_s.value if slow is None else _mixed(slow.share, self.start_s.value, slow.seconds)
 
     @property
     def slot_s(self) -> float:
@@ -160,6 +177,10 @@ def p95_ratio(spread: float) -> float:
     """
     sigma = sqrt(log1p(spread))
     return max(1.0, exp(1.645 * sigma - sigma * sigma / 2))
+
+
+def _mixed(share: float, one: float, other: float) -> float:
+    return (1 - share) * one + share * other
 
 
 SHORTEST_S = 1e-3

@@ -5,9 +5,9 @@ A free slot receives a message at once, and an occupied slot is free again after
 (1 + (t - u) / S)`. The result is the smallest count for which, at each instant, the messages received are at least as
 many as must have been received by then.
 
-Invariants: more messages, older messages or more expected messages never require fewer tasks; overdue messages are due
-after a start-up and a catch-up time, so the count does not jump; the count never exceeds the messages there are,
-divided by the slots of a task.
+Invariants: more messages, older messages, more expected messages or a larger share of slow starts never require fewer
+tasks; overdue messages are due after a start-up and a catch-up time, so the count does not jump; the count never
+exceeds the messages there are, divided by the slots of a task.
 
 Two thresholds prevent flapping. The count is raised only if waiting for the next poll would miss the latency target, or
 if the backlog needs more tasks until its last message: it is then cheaper to start them early. The count is lowered to
@@ -137,6 +137,18 @@ class _Plan(NamedTuple):
     start_s: float
     floor_s: float
     until_s: float
+    slow_share: float = 0.0
+    slow_start_s: float = 0.0
+
+    def receives(self, due_s: float) -> float:
+        """Return the messages that each slot of a further task receives within `due_s`, which is no earlier than its
+        start. Of two kinds of starts, it is the mean of both: a slow one that starts later receives none.
+        """
+        fast = 1 + (due_s - self.start_s) / self.slot_s
+        if not self.slow_share:
+            return fast
+        slow = 1 + (due_s - self.slow_start_s) / self.slot_s if due_s > self.slow_start_s else 0.0
+        return (1 - self.slow_share) * fast + self.slow_share * slow
 
 
 def need(policy: Policy, known: Knowledge, work: Work, running: int, current: int) -> Need:
@@ -248,6 +260,8 @@ def _plan(policy: Policy, known: Knowledge, work: Work, running: int, longest_s:
         start_s=known.start_s.value,
         floor_s=known.start_s.value + min(CATCH_UP_S, CATCH_UP_RATIO * policy.shortest_latency_s),
         until_s=known.start_s.value + min(CATCH_UP_S, CATCH_UP_RATIO * longest_s),
+        slow_share=0.0 if known.slow_starts is None else known.slow_starts.share,
+        slow_start_s=0.0 if known.slow_starts is None else known.slow_starts.seconds,
     )
 
 
@@ -302,7 +316,7 @@ class _Needed(NamedTuple):
         )
         if self.messages <= self.received:
             return Term(name, self.tasks, SPENT_EARLY + more, facts)
-        each = plan.slots * (1 + (self.due_s - plan.start_s) / plan.slot_s)
+        each = plan.slots * plan.receives(self.due_s)
         return Term(name, self.tasks, SPENT_LATE + more, (*facts, each))
 
 
@@ -311,13 +325,13 @@ def _needed(plan: _Plan, latencies: list[float], share: float, horizon_s: float)
     may be used.
 
     Overdue messages are always within the horizon. The loop runs about a hundred times per decision, so it makes no
-    calls.
+    calls, unless starts are of two kinds.
     """
     if not plan.any_due:
         return _Needed(horizon_s=horizon_s)
     highest, total = 0.0, 0.0
     binding = (0.0, 0.0, 0.0)
-    _, _, tasks, idle, rate_per_s, doubt, starting, slots, slot_s, start_s, _, _ = plan
+    _, _, tasks, idle, rate_per_s, doubt, starting, slots, slot_s, start_s, _, _, slow_share, _ = plan
     for due_s, messages in _due(plan, latencies, share, horizon_s):
         total += messages
         received = rate_per_s * due_s - doubt * sqrt(due_s)
@@ -326,7 +340,8 @@ def _needed(plan: _Plan, latencies: list[float], share: float, horizon_s: float)
             if due_s > up_s:
                 here += count * slots * (1 + (due_s - up_s) / slot_s)
         if total > here:
-            receives = 1 + (due_s - start_s) / slot_s  # nothing is due before `floor_s`, when a new task has started
+            # nothing is due before `floor_s`, when a new task has started
+            receives = plan.receives(due_s) if slow_share else 1 + (due_s - start_s) / slot_s
             required = tasks + (total - here) / (slots * receives)
         else:
             required = tasks * total / here if here > 0 else 0.0

@@ -8,7 +8,7 @@ from math import inf
 from typing import Any, TypeVar
 
 from autoscaler.core.formula import LARGEST
-from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Regime, StartingTasks, TimedCount
+from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Regime, SlowStarts, StartingTasks, TimedCount
 from autoscaler.core.model import MOST_TASKS
 from autoscaler.core.signals import MOST_MESSAGES
 from autoscaler.errors import Problem
@@ -181,9 +181,22 @@ def knowledge(fields: Fields) -> Knowledge:
         overtaken_s=fields.seconds("overtaken_s") or 0.0,
         foreseen=fields.seconds("foreseen") or 0.0,
         starting=tuple(StartingTasks(seconds, int(tasks)) for seconds, tasks in fields.pairs("starting", MOST_TASKS)),
+        slow_starts=_slow_starts(fields.part("slow_starts")),
     )
     fields.close()
     return known
+
+
+def _slow_starts(part: Fields) -> SlowStarts | None:
+    """Return the slow kind of starts (None: there is one kind). A share of 1 would leave no fast kind."""
+    if not part.content:
+        return None
+    share, seconds = _seconds(part, "share"), _seconds(part, "seconds")
+    if not 0 < share < 1:
+        part.note("share", "must be above 0 and below 1")
+        share = 0.5
+    part.close()
+    return SlowStarts(share, seconds)
 
 
 def _regime(fields: Fields) -> Regime:

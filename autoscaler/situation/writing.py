@@ -170,6 +170,8 @@ def _unusual(known: Knowledge) -> dict[str, Any]:
         unusual["overtaken_s"] = known.overtaken_s
     if known.foreseen:
         unusual["foreseen"] = known.foreseen
+    if known.slow_starts is not None:
+        unusual["slow_starts"] = known.slow_starts._asdict()
     return unusual
 
 

@@ -153,7 +153,7 @@ def _estimates(view: ScrapeView) -> dict[str, Estimate]:
         return {}
     return {
         "processing_seconds": known.processing_s,
-        "start_up_seconds": known.start_s,
+        "start_up_seconds": known.start_s._replace(value=known.mean_start_s),
         "concurrency": known.concurrency,
         "arrivals_per_second": known.rate_per_s,
     }

@@ -14,7 +14,7 @@ from autoscaler.core.estimate.groups import GroupOrder, MessageGroups
 from autoscaler.core.estimate.holding import Holding
 from autoscaler.core.estimate.readings import Minute
 from autoscaler.core.estimate.recall import PastReading, is_nothing_held, minute_of, past_readings
-from autoscaler.core.estimate.starting import Starting
+from autoscaler.core.estimate.starting import Starting, TimedStart
 from autoscaler.core.estimate.throughput import NONE_RATIO, Throughput
 from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, Regime, TimedCount, p95_ratio
 from autoscaler.core.model import FIFO_ENDING, Backlog, Flow, Instant, Observation, PastMinute
@@ -152,6 +152,10 @@ class Estimator:
         held_s = self._throughput.slow_s * p95_ratio(self._throughput.safe_spread) * self._groups.per_group
         order.see(counts, waited, held_s, now)
         return order.ordered(waited)
+
+    def started(self, starts: Sequence[TimedStart], read_at: Instant) -> None:
+        """Add starts of tasks with ECS's own times, each once. `read_at`: when they were read."""
+        self._starting.see_timed(starts, read_at)
 
     def recall(self, seen: Observation, past: Sequence[PastMinute]) -> None:
         """Learn from the minutes that CloudWatch stored before the first observation `seen`. Call it before `see`."""
@@ -384,6 +388,7 @@ class Estimator:
             test=self._bottleneck.test,
             groups=self._group_limit(),
             overtaken_s=max([order.extra_s for order in self._orders.values()], default=0.0),
+            slow_starts=self._starting.slow,
         )
 
     def _group_limit(self) -> float | None:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.core.estimate.starting import ASSUMED_S, LATE_RATIO, MOST_SAMPLES, PRIOR_WEIGHT, STALLED_S, Starting
+from autoscaler.core.estimate.starting import ASSUMED_S, LATE_RATIO, MOST_SAMPLES, PRIOR_WEIGHT, Starting
 from autoscaler.core.model import Deployment, Fleet
+from autoscaler.core.start_phases import STALLED_S
 
 
 def fleet(desired: int, running: int, *, deploying: bool = False) -> Fleet:

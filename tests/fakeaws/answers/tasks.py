@@ -1,7 +1,8 @@
-"""ECS tasks: the list of tasks and their scale-in protection."""
+"""ECS tasks: the list of tasks, their descriptions and their scale-in protection."""
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 from tests.fakeaws.answers.ecs import cluster_of, page
@@ -29,6 +30,35 @@ def listed(ask: Ask) -> dict[str, Any]:
         for task in service.tasks(ask.now)
     ]
     return page("taskArns", arns, ask.body, default=100)
+
+
+def described(ask: Ask) -> dict[str, Any]:
+    """Return each task with the times of its start, as far as they have passed."""
+    tasks, failures = [], []
+    cluster_of(ask)
+    for name in ask.body.get("tasks") or []:
+        owner, task = _owner(ask, short(name)), _found(ask, short(name))
+        if owner is None or task is None:
+            failures.append({"arn": name, "reason": "MISSING"})
+            continue
+        definition = ask.world.arn("task-definition", f"{owner.name}:{task.revision}")
+        one = {"taskArn": name, "taskDefinitionArn": definition, "desiredStatus": "RUNNING", "healthStatus": "UNKNOWN"}
+        tasks.append(one | _times(task, owner.phases, ask.now))
+    return {"tasks": tasks, "failures": failures}
+
+
+def _times(task: FakeTask, phases: tuple[float, float], now: float) -> dict[str, Any]:
+    """A stalled task has no time: it was created at an unknown one."""
+    if task.takes_s == inf:
+        return {}
+    created = task.starts_at - task.takes_s
+    times = {
+        "createdAt": created,
+        "pullStartedAt": created + phases[0] * task.takes_s,
+        "pullStoppedAt": created + phases[1] * task.takes_s,
+        "startedAt": task.starts_at,
+    }
+    return {name: Stamp(at) for name, at in times.items() if at <= now}
 
 
 def protection(ask: Ask) -> dict[str, Any]:
@@ -77,5 +107,6 @@ OPERATIONS = [
         listed,
         lambda ask: [short(ask.body.get("serviceName", ""))],
     ),
+    Operation("ecs", "DescribeTasks", "cluster_resource_read", "ThrottlingException", described, _subjects),
     Operation("ecs", "GetTaskProtection", "task_protection", "ThrottlingException", protection, _subjects),
 ]

@@ -17,17 +17,24 @@ from typing import Any
 STARTS_S = (30.0, 90.0)
 """Range of the start-up time, drawn uniformly. AWS publishes no figure; these are observed values of Fargate."""
 
+PHASES = (0.2, 0.65)
+"""The shares of the start-up time after which the image pull begins and ends."""
+
 MOST_CHANGES = 256
 MOST_EVENTS = 100
 
 
 @dataclass(order=True, slots=True)
 class FakeTask:
-    """A task. It runs from `starts_at` on; it is protected from scale-in before `protected_until`."""
+    """A task. It runs from `starts_at` on; it is protected from scale-in before `protected_until`. It was created
+    `takes_s` before it runs, as `revision` of its task definition.
+    """
 
     starts_at: float
     number: int
     protected_until: float = field(default=0.0, compare=False)
+    takes_s: float = field(default=60.0, compare=False)
+    revision: int = field(default=1, compare=False)
 
 
 @dataclass
@@ -45,7 +52,7 @@ class FakeRollout:
 @dataclass
 class FakeService:
     """One ECS service. `extra` overrides fields of its description. `containers` are those of its task definition,
-    `definition` its other fields.
+    `definition` its other fields. `phases` as in `PHASES`; `revision`: that of new tasks.
     """
 
     number: int
@@ -59,6 +66,8 @@ class FakeService:
     strategy: str = "REPLICA"
     starts_s: tuple[float, float] = STARTS_S
     stalls: bool = False
+    phases: tuple[float, float] = PHASES
+    revision: int = 1
     cpu: float | Callable[[float], float | None] | None = None
     memory: float | Callable[[float], float | None] | None = None
     containers: list[dict[str, Any]] = field(default_factory=lambda: [{"name": "worker", "essential": True}])
@@ -77,7 +86,7 @@ class FakeService:
     def begin(self, desired: int, running: int, now: float) -> None:
         """Begin as a service that already exists: `running` tasks run, the others start now."""
         self.desired, self.deployed = desired, self.created
-        self._started = [self._task(self.created) for _ in range(running)]
+        self._started = [self._task(self.created, 60.0) for _ in range(running)]
         self.changes.append((self.created, running))
         self._is_steady = running == desired
         self._start(now)
@@ -157,7 +166,7 @@ class FakeService:
     def _start(self, now: float) -> None:
         for _ in range(self.desired - len(self._started) - len(self._starting)):
             delay_s = float("inf") if self.stalls else self.rng.uniform(*self.starts_s)
-            heapq.heappush(self._starting, self._task(now + delay_s))
+            heapq.heappush(self._starting, self._task(now + delay_s, delay_s))
 
     def _stop(self, now: float) -> None:
         """Stop the tasks above the desired count: starting tasks first, latest start first; then unprotected tasks."""
@@ -183,6 +192,6 @@ class FakeService:
         old = self.rollout.old_running(at) if self.rollout else 0
         self.changes.append((at, len(self._started) + old))
 
-    def _task(self, starts_at: float) -> FakeTask:
+    def _task(self, starts_at: float, takes_s: float) -> FakeTask:
         self._numbers += 1
-        return FakeTask(starts_at, self._numbers)
+        return FakeTask(starts_at, self._numbers, takes_s=takes_s, revision=self.revision)

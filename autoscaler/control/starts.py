@@ -1,0 +1,119 @@
+"""The start-up times of one service's tasks: read in the background after tasks have started, optional.
+
+Nothing waits for the reading. The estimate of the start-up time learns from it, and people see where the time goes.
+Without the permission everything works as before, with the start-up time as the counts of ECS show it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+from zlib import crc32
+
+from autoscaler.core.estimate.starting import TimedStart
+from autoscaler.core.model import Fleet, Instant, Missing
+from autoscaler.core.start_phases import RevisionStarts, StartedTask, start_times, with_started
+from autoscaler.errors import Denied
+from autoscaler.ports import Ports, ServiceRef, StartReading, StartReport
+
+SETTLE_S = 15.0
+"""Seconds after tasks were seen to start until they are read: the others of a scale-out start meanwhile."""
+
+EVERY_S = 180.0
+"""The minimum seconds between two reads of a service, before the spread: 1,000 services whose tasks start all the time
+make 2,000 calls in 225 s on average, 9 a second. That is above the default share of ECS's rate (a quarter of 20 a
+second): the rate limiter then refuses the reads that have to wait too long, and they back off.
+"""
+
+SPREAD_RATIO = 0.5
+"""Each service waits for up to this share longer, by its key: services that start together are not read together."""
+
+FIRST_SPREAD_S = 240.0
+"""Seconds over which the first reads of all services are spread."""
+
+DENIED_S = 3600.0
+"""Seconds until a denied read is repeated: the permission is optional."""
+
+RETRY_S, MOST_RETRY_S = 60.0, 3600.0
+"""Seconds until another failed read is repeated, doubled each time, and their maximum."""
+
+
+class StartWatch:
+    """The starts of one service. They are read after more tasks run than before, and once for those found at the start."""
+
+    def __init__(self, service: ServiceRef) -> None:
+        self._service = service
+        self._share = crc32(service.key.encode()) / 2**32
+        self._running = 0
+        self._pending = self._is_reading = False
+        self._due: Instant = -inf
+        self._retry_s = RETRY_S
+        self._seen: frozenset[str] = frozenset()
+        self._until = -inf
+        """The newest start that was read, in seconds since the epoch: an earlier one counts no more."""
+        self._starts: tuple[RevisionStarts, ...] = ()
+        self._new: list[StartedTask] = []
+        self._read_at: tuple[Instant, float] = -inf, -inf
+        """The time of the last read, by the loop's clock and by the time of day."""
+        self.report: StartReport | None = None
+
+    async def check(self, fleet: Fleet, ports: Ports) -> None:
+        """Start a read if one is requested and due; in the background if `ports.background` is given."""
+        rose, self._running = fleet.running > self._running, fleet.running
+        if ports.starts is None:
+            return
+        now = ports.clock()
+        if rose and not self._pending:
+            self._pending = True
+            if ports.background is not None:
+                first = self._due == -inf
+                self._due = max(self._due, now + SETTLE_S + (FIRST_SPREAD_S * self._share if first else 0.0))
+        if not self._pending or self._is_reading or now < self._due:
+            return
+        self._pending, self._is_reading = False, True
+        if ports.background is None:
+            await self._read(ports)
+        else:
+            ports.background.begin(self._read(ports))
+
+    async def _read(self, ports: Ports) -> None:
+        port = ports.starts
+        answer = Missing("not read") if port is None else await port.started(self._service, self._seen)
+        self._is_reading, now = False, ports.clock()
+        if isinstance(answer, Missing):
+            self._pending = True
+            self._failed(answer, now)
+            return
+        self._retry_s, self._due = RETRY_S, now + EVERY_S * (1 + SPREAD_RATIO * self._share)
+        self._read_at = now, ports.wall()
+        self._add(answer)
+
+    def _failed(self, gap: Missing, now: Instant) -> None:
+        denied = gap.kind == Denied.kind
+        self._due = now + (DENIED_S if denied else self._retry_s) * (1 + SPREAD_RATIO * self._share)
+        self._retry_s = min(MOST_RETRY_S, 2 * self._retry_s)
+        self.report = StartReport(() if self.report is None else self.report.times, gap)
+
+    def _add(self, answer: StartReading) -> None:
+        """Store the starts after the newest known one. So each counts once, even if a long list of tasks is read in
+        parts; an earlier one that was not in the sample is left out.
+        """
+        new = [task for task in answer.tasks if task.started > self._until and task.task not in self._seen]
+        self._seen = (self._seen | {task.task for task in answer.tasks}) & answer.running
+        self._until = max((task.started for task in new), default=self._until)
+        self._starts, self._new = with_started(self._starts, new), new
+        self.report = StartReport(tuple(start_times(revision) for revision in reversed(self._starts)))
+
+    def take(self) -> tuple[Sequence[TimedStart], Instant]:
+        """Return the starts of the last read for the estimate, and the time of that read. They are returned once."""
+        new, self._new = self._new, []
+        return self._timed(new), self._read_at[0]
+
+    def again(self) -> None:
+        """Return the stored starts at the next `take`, for an estimate that begins again."""
+        self._new = [task for revision in self._starts for task in revision.tasks]
+
+    def _timed(self, tasks: Sequence[StartedTask]) -> list[TimedStart]:
+        clock, wall = self._read_at
+        each = ((task, task.typical_s) for task in tasks)
+        return [TimedStart(took_s, clock - (wall - task.started)) for task, took_s in each if took_s is not None]

@@ -1,0 +1,288 @@
+"""The start-up times of a service in the loop: optional, in the background, bounded, and each start once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from autoscaler.control.background import Background
+from autoscaler.control.cadence import Rhythm
+from autoscaler.control.loop import ServiceLoop
+from autoscaler.control.starts import DENIED_S, EVERY_S, FIRST_SPREAD_S, SETTLE_S, SPREAD_RATIO, StartWatch
+from autoscaler.core.model import Fleet, Missing
+from autoscaler.core.start_phases import MOST_TASKS, StartedTask
+from autoscaler.ports import Ports, ServiceRef, StartReading, StartReport
+from tests.control.fakes import NOON, FakePorts, now, ports_of, service
+from tests.virtual import run_virtually
+
+FIRST_S = SETTLE_S + FIRST_SPREAD_S
+BEGAN = 1000.0
+"""The first instant of the virtual clock."""
+
+LONGEST_S = EVERY_S * (1 + SPREAD_RATIO)
+
+
+@dataclass
+class RunningTasks:
+    """A `StartPort`. `tasks`: those that run. `answer`: returned instead, if it is set."""
+
+    tasks: list[StartedTask] = field(default_factory=list)
+    answer: Missing | None = None
+    reads: list[float] = field(default_factory=list)
+    known: list[AbstractSet[str]] = field(default_factory=list)
+
+    async def started(self, service: ServiceRef, known: AbstractSet[str]) -> StartReading | Missing:
+        self.reads.append(now() - BEGAN)
+        self.known.append(known)
+        if self.answer is not None:
+            return self.answer
+        new = tuple(task for task in self.tasks if task.task not in known)
+        return StartReading(new, frozenset(task.task for task in self.tasks))
+
+    def start(self, many: int, at: float, takes_s: float = 48.0, revision: str = "orders:7") -> None:
+        """Let tasks run from `at` on, in seconds of the loop's clock."""
+        began, number = NOON + at - takes_s, len(self.tasks)
+        self.tasks += [
+            StartedTask(
+                f"t{number + each}",
+                revision,
+                began,
+                began + takes_s,
+                began + takes_s * 9 / 48,
+                began + takes_s * 40 / 48,
+            )
+            for each in range(many)
+        ]
+
+
+def play(
+    world: FakePorts,
+    tasks: RunningTasks | None,
+    seconds: float,
+    script: Mapping[float, Callable[[], object]] | None = None,
+    **changes: object,
+) -> None:
+    async def main() -> None:
+        stopping = asyncio.Event()
+        async with Background() as background:
+            ports = replace(ports_of(world), starts=tasks, background=background)
+            loop = ServiceLoop(service(**changes), ports, Rhythm(10.0))  # type: ignore[arg-type]
+            running = asyncio.create_task(loop.run(stopping))
+            for at, action in sorted((script or {}).items()):
+                await asyncio.sleep(BEGAN + at - now())
+                action()
+            await asyncio.sleep(BEGAN + seconds - now())
+            stopping.set()
+            await running
+
+    run_virtually(main())
+
+
+def report(world: FakePorts) -> StartReport:
+    found = world.polls[-1].starts
+    assert found is not None
+    return found
+
+
+def grown(world: FakePorts, tasks: RunningTasks, to: int, takes_s: float = 48.0, revision: str = "orders:7") -> None:
+    tasks.start(to - world.desired, now(), takes_s, revision)
+    world.desired = to
+
+
+def test_the_tasks_found_at_the_start_are_read_once_and_shown() -> None:
+    world, tasks = FakePorts(desired=3), RunningTasks()
+    tasks.start(3, -5000.0)
+    play(world, tasks, 3600.0)
+    assert len(tasks.reads) == 1
+    assert tasks.reads[0] <= FIRST_S + 10.0
+    (times,) = report(world).times
+    assert times.sentence == "median 48 s: 9 placing, 31 pulling, 8 booting; a smaller image would help most"
+    known = world.polls[-1].observation
+    assert known is not None
+    assert known.knowledge is not None
+    assert known.knowledge.start_s.weight == 3
+
+
+def test_a_service_without_tasks_is_not_read() -> None:
+    world, tasks = FakePorts(desired=0), RunningTasks()
+    play(world, tasks, 3600.0)
+    assert tasks.reads == []
+    assert world.polls[-1].starts is None
+
+
+def test_tasks_are_read_again_only_after_others_have_started() -> None:
+    world, tasks = FakePorts(desired=3), RunningTasks()
+    tasks.start(3, -5000.0)
+    script = {1000.0: lambda: grown(world, tasks, 5, 20.0), 2000.0: lambda: setattr(world, "desired", 1)}
+    play(world, tasks, 3600.0, script, min_tasks=1)
+    assert len(tasks.reads) == 2
+    assert SETTLE_S <= tasks.reads[1] - 1000.0 <= SETTLE_S + 20.0
+    assert tasks.known[1] == {"t0", "t1", "t2"}
+    assert report(world).times[0].whole.tasks == 5
+
+
+def test_while_tasks_start_all_the_time_a_service_is_read_every_few_minutes() -> None:
+    world, tasks = FakePorts(desired=3), RunningTasks()
+    script = {10.0 * step: lambda: grown(world, tasks, world.desired + 1) for step in range(1, 1000)}
+    play(world, tasks, 10_000.0, script, max_tasks=2000, min_tasks=1)
+    assert 10_000.0 / LONGEST_S - 3 <= len(tasks.reads) <= 10_000.0 / EVERY_S + 1
+    assert all(later - earlier >= EVERY_S for earlier, later in pairwise(tasks.reads))
+    assert report(world).times[0].whole.tasks == MOST_TASKS
+
+
+def test_a_denied_read_is_repeated_once_an_hour_and_is_no_fault_and_no_notice() -> None:
+    world, tasks = FakePorts(desired=3), RunningTasks(answer=Missing("ecs:DescribeTasks was denied", "denied"))
+    play(world, tasks, 3 * DENIED_S)
+    assert 2 <= len(tasks.reads) <= 3
+    assert not any(poll.notices or poll.failure for poll in world.polls)
+    assert report(world) == StartReport((), Missing("ecs:DescribeTasks was denied", "denied"))
+
+
+def test_a_failed_read_is_repeated_at_growing_intervals() -> None:
+    world, tasks = FakePorts(desired=3), RunningTasks(answer=Missing("throttled", "throttled"))
+    play(world, tasks, 40_000.0)
+    waits = [later - earlier for earlier, later in pairwise(tasks.reads)]
+    assert waits[0] >= 60.0
+    assert all(later >= 1.9 * earlier for earlier, later in pairwise(waits[:6]))
+    assert len(tasks.reads) <= 7 + 40_000.0 / 3600.0
+
+
+def test_after_a_failure_the_tasks_are_read() -> None:
+    world, tasks = FakePorts(desired=3), RunningTasks(answer=Missing("throttled", "throttled"))
+    tasks.start(3, -5000.0)
+    play(world, tasks, 2000.0, {600.0: lambda: setattr(tasks, "answer", None)})
+    assert report(world).gap is None
+    assert report(world).times[0].whole.tasks == 3
+
+
+def test_without_the_port_nothing_is_read_and_decisions_are_the_same() -> None:
+    def moving(world: FakePorts) -> dict[float, Callable[[], object]]:
+        return {300.0: lambda: setattr(world, "waiting", 90), 900.0: lambda: setattr(world, "waiting", 0)}
+
+    with_denial, without = FakePorts(desired=3), FakePorts(desired=3)
+    play(with_denial, RunningTasks(answer=Missing("denied", "denied")), 1800.0, moving(with_denial))
+    play(without, None, 1800.0, moving(without))
+    assert with_denial.writes == without.writes
+    assert [poll.decision for poll in with_denial.polls] == [poll.decision for poll in without.polls]
+
+
+def test_no_poll_waits_for_the_read() -> None:
+    class Hanging(RunningTasks):
+        async def started(self, service: ServiceRef, known: AbstractSet[str]) -> StartReading | Missing:
+            await super().started(service, known)
+            await asyncio.sleep(5000.0)
+            return Missing("slow", "unavailable")
+
+    world, tasks = FakePorts(desired=3), Hanging()
+    play(world, tasks, 1000.0)
+    assert len(tasks.reads) == 1, "and no second read begins meanwhile"
+    assert max(poll.took_s for poll in world.polls) == 0.0
+
+
+def test_each_revision_has_its_own_times_the_newest_first() -> None:
+    world, tasks = FakePorts(desired=3), RunningTasks()
+    tasks.start(3, -5000.0)
+    play(world, tasks, 3000.0, {1000.0: lambda: grown(world, tasks, 6, 100.0, "orders:8")})
+    assert [(each.revision, each.whole.median_s) for each in report(world).times] == [
+        ("orders:8", 100.0),
+        ("orders:7", 48.0),
+    ]
+
+
+def test_an_estimate_that_begins_again_gets_the_known_starts() -> None:
+    """New settings for the processing time begin new estimates; a service that was created again begins without."""
+
+    async def main() -> None:
+        world, tasks = FakePorts(desired=3), RunningTasks()
+        tasks.start(3, -5000.0)
+        ports = replace(ports_of(world), starts=tasks)
+        loop = ServiceLoop(service(), ports, Rhythm(10.0))
+        assert weight_of(await loop.poll()) == 3
+        loop.adopt(service(processing_time_s=2.0), ports, Rhythm(10.0))
+        loop._apply_next()
+        assert weight_of(await loop.poll()) == 3
+        loop._reset()
+        tasks.tasks.clear()
+        assert weight_of(await loop.poll()) == 0
+
+    def weight_of(poll: Any) -> float:
+        return float(poll.observation.knowledge.start_s.weight)
+
+    run_virtually(main())
+
+
+@pytest.mark.parametrize("many", [1, 1000])
+def test_services_that_start_together_are_not_read_together(many: int) -> None:
+    """With 1,000 services the calls stay within the background's part of ECS's rate: here 2 a read, at 5 a second."""
+    reads: list[float] = []
+
+    async def main() -> None:
+        tasks = RunningTasks()
+        tasks.start(3, -5000.0)
+        watches = [StartWatch(ServiceRef(f"service-{each}", "prod", f"s{each}")) for each in range(many)]
+        async with Background() as background:
+            ports = replace(ports_of(FakePorts()), starts=tasks, background=background)
+            for running in range(1, 61):  # ten minutes, with starts at every poll
+                await asyncio.gather(*(watch.check(Fleet(running, running, 0, now()), ports) for watch in watches))
+                await asyncio.sleep(10.0)
+        reads.extend(tasks.reads)
+
+    run_virtually(main())
+    assert len(reads) <= many * (1 + 600.0 / EVERY_S)
+    by_minute = [sum(60.0 * minute <= at < 60.0 * minute + 60.0 for at in reads) for minute in range(10)]
+    assert max(by_minute) <= max(1, 0.5 * many)
+
+
+def test_the_port_is_read_at_once_without_a_background() -> None:
+    async def main() -> StartReport | None:
+        world, tasks = FakePorts(desired=3), RunningTasks()
+        tasks.start(3, -5000.0)
+        poll = await ServiceLoop(service(), replace(ports_of(world), starts=tasks), Rhythm(10.0)).poll()
+        return poll.starts
+
+    async def report_of() -> None:
+        found = await main()
+        assert found is not None
+        assert found.times[0].whole.tasks == 3
+
+    run_virtually(report_of())
+
+
+def test_a_task_that_leaves_the_list_and_returns_counts_once() -> None:
+    """A long list is read in parts, and its order is not documented."""
+
+    async def main() -> None:
+        tasks, watch = RunningTasks(), StartWatch(ServiceRef("orders", "prod", "orders"))
+        ports: Ports = replace(ports_of(FakePorts()), starts=tasks)
+        tasks.start(2, 0.0)
+        all_tasks = list(tasks.tasks)
+        learned = 0
+        for running, part in ((2, all_tasks), (3, all_tasks[:1]), (4, all_tasks), (5, all_tasks)):
+            tasks.tasks = part
+            await asyncio.sleep(1000.0)
+            await watch.check(Fleet(running, running, 0, now()), ports)
+            learned += len(watch.take()[0])
+        assert len(tasks.reads) == 4
+        assert learned == 2
+
+    run_virtually(main())
+
+
+def test_times_of_day_become_times_of_the_clock() -> None:
+    async def main() -> None:
+        tasks, watch = RunningTasks(), StartWatch(ServiceRef("orders", "prod", "orders"))
+        await asyncio.sleep(200.0)
+        tasks.start(1, BEGAN + 150.0)
+        await watch.check(Fleet(1, 1, 0, now()), replace(ports_of(FakePorts()), starts=tasks))
+        ((took_s, at),), read_at = watch.take()
+        assert took_s == pytest.approx(48.0)
+        assert at == pytest.approx(BEGAN + 150.0)
+        assert read_at == now() == BEGAN + 200.0
+
+    run_virtually(main())
