@@ -6,10 +6,9 @@ from collections.abc import Set as AbstractSet
 
 from autoscaler.aws.answers import ResponsePart
 from autoscaler.aws.caller import Caller, within
-from autoscaler.aws.calls import LIST_TASKS
+from autoscaler.aws.calls import DESCRIBE_TASKS, LIST_TASKS
 from autoscaler.aws.faults import clean, missing
 from autoscaler.aws.names import service_subject, short_name
-from autoscaler.aws.stopped_tasks import DESCRIBE_TASKS
 from autoscaler.core.model import Missing
 from autoscaler.core.start_phases import StartedTask
 from autoscaler.errors import AutoscalerError, Unreadable
