@@ -189,6 +189,40 @@ class Deployment:
     started: Instant
 
 
+class ActiveDeployment(NamedTuple):
+    """A deployment of the service that ECS lists, as ECS describes it.
+
+    `status`: `PRIMARY` or `ACTIVE`; a rolling deployment is `PRIMARY` and the older ones that still have tasks are
+    `ACTIVE`, a blue/green one is `ACTIVE` until the traffic has moved. `state`, `reason`: rolloutState
+    and its reason (empty: ECS gives none). `definition`: the task definition's family and revision, such as `web:7`.
+    `created`: None if unknown.
+    """
+
+    status: str
+    state: str = ""
+    reason: str = ""
+    definition: str = ""
+    created: Instant | None = None
+    desired: int = 0
+    running: int = 0
+    pending: int = 0
+    failed: int = 0
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether ECS counts it towards the five deployments with which it refuses another one."""
+        return self.status == "ACTIVE" or (self.status == "PRIMARY" and self.state == "IN_PROGRESS")
+
+
+class ZoneRebalancing(NamedTuple):
+    """Availability Zone rebalancing. `is_enabled`: None if ECS does not say. `moved_at`: the newest event of a
+    rebalancing in progress (None: none is in progress).
+    """
+
+    is_enabled: bool | None = None
+    moved_at: Instant | None = None
+
+
 class StopTimeout(NamedTuple):
     """The number of seconds that ECS gives a task between SIGTERM and SIGKILL: the stopTimeout of `container`, which
     has the shortest one of the essential containers.
@@ -226,7 +260,8 @@ class Fleet:
     `pause_tag` is the unparsed value of the service's tag `autoscaler:paused` (None: no such tag). `identity`: ARN and
     creation time in one string; a service that was deleted and created again has a different one (None: unknown).
     `task_definitions`: the task definition ARNs of all its deployments; `revision`: how new the answer is; `providers`:
-    the capacity providers with their weights. Decisions do not depend on them.
+    the capacity providers with their weights; `deployments`: as ECS lists them; `rebalancing`: of Availability Zones.
+    Decisions do not depend on them.
     """
 
     desired: int
@@ -241,6 +276,8 @@ class Fleet:
     task_definitions: tuple[str, ...] = field(default=(), compare=False)
     revision: Revision = field(default=Revision(), compare=False)
     providers: tuple[tuple[str, float], ...] = field(default=(), compare=False)
+    deployments: tuple[ActiveDeployment, ...] = field(default=(), compare=False)  # newest first
+    rebalancing: ZoneRebalancing = field(default=ZoneRebalancing(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
