@@ -22,6 +22,7 @@ from autoscaler.control.readers import ConflictWatch, FleetWatch, PriceWatch, St
 from autoscaler.control.shadow import ShadowWatch
 from autoscaler.control.starts import StartWatch
 from autoscaler.control.writes import RejectedWrites
+from autoscaler.core.deploying import ecs_notices
 from autoscaler.core.engine import decide
 from autoscaler.core.memory import NO_CONTEST, Memory
 from autoscaler.core.model import Decision, Fleet, Instant, Missing, Observation, Revision, Rule, Verdict
@@ -251,6 +252,7 @@ class ServiceLoop:
             *(_at_risk(policy, seen, decision) or ([] if failure is None else _refused(decision, failure))),
             *([] if shadow is None else [shadow]),
             *_assumed(policy, seen),
+            *ecs_notices(policy, seen, self._service.ref.cluster, self._service.ref.service),
         )
         price = self._prices.of(self._service.task_price, seen.fleet)
         return Poll(

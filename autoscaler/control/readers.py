@@ -11,6 +11,7 @@ from autoscaler.control.writes import DOUBT_S, Belief, LastWrite
 from autoscaler.core.engine import limit_decision
 from autoscaler.core.model import Decision, Fleet, Instant, Missing, Revision, Rule, StopTimeout
 from autoscaler.core.policy import ConflictingScalers, Pause, Policy
+from autoscaler.core.workers import needs_stop_timeout
 from autoscaler.errors import Throttled
 from autoscaler.ports import FleetPort, Ports, ServiceRef, Urgency
 from autoscaler.pricing import NoPrice, TaskPrice, TaskSize, configured, list_price
@@ -277,7 +278,7 @@ class ConflictWatch:
         return limit_decision(decision, Rule.CONFLICTING_SCALER, decision.current, "; ".join(self._known))
 
 
-# The stopTimeout of a service, read from its task definitions if `workers` is not set.
+# The stopTimeout of a service, read from its task definitions if `workers` is not set or `draining`.
 #
 # It is read in the background and never delays a poll. A failed read is repeated every few minutes; until then ECS's
 # default is assumed (`core/workers.py`).
@@ -295,11 +296,11 @@ class StopWatch:
         self._known: dict[str, StopTimeout] = {}
 
     async def check(self, policy: Policy, fleet: Fleet, ports: Ports) -> None:
-        """Start to read the unknown task definitions if `workers` is not set; in the background if `ports.background`
-        is given.
+        """Start to read the unknown task definitions if stopTimeout matters; in the background if `ports.background` is
+        given.
         """
         unread = [arn for arn in fleet.task_definitions if arn not in self._known]
-        if policy.workers is not None or not unread or ports.clock() < self._due:
+        if not needs_stop_timeout(policy) or not unread or ports.clock() < self._due:
             return
         self._due = inf
         self._known = {arn: stop for arn, stop in self._known.items() if arn in fleet.task_definitions}

@@ -28,6 +28,7 @@ from autoscaler.aws.ecs import PAUSE_TAG
 from autoscaler.aws.operator import OPERATOR_CALLS
 from autoscaler.config import Config, ServiceConfig
 from autoscaler.core.policy import Mode, WorkerSafety
+from autoscaler.core.workers import needs_stop_timeout
 from autoscaler.ports import QueueRef, Role, ServiceRef
 from autoscaler.sources import SOURCES
 
@@ -188,10 +189,10 @@ def reads_protection(service: ServiceConfig) -> bool:
 
 
 def reads_task_definition(service: ServiceConfig) -> bool:
-    """Whether the task definition is read: for its stopTimeout, from which the workers' behavior on SIGTERM is assumed,
-    or for the size of a task, which has a list price.
+    """Whether the task definition is read: for its stopTimeout, which limits what a stopped task can finish, or for the
+    size of a task, which has a list price.
     """
-    return service.policy.workers is None or service.task_price is None
+    return needs_stop_timeout(service.policy) or service.task_price is None
 
 
 def _always(_: ServiceConfig) -> bool:

@@ -305,10 +305,25 @@ async def test_the_assumption_about_workers_is_reported_with_the_stop_timeout() 
         assert "treated as unsafe" in findings["workers"]["text"]
         assert "workers=self_protecting" in findings["workers"]["remedy"]
         before = len(double.requests("DescribeTaskDefinition"))
-        set_too = {"AUTOSCALER_WORKERS": "draining", "AUTOSCALER_TASK_PRICE": "0.05"}
+        set_too = {"AUTOSCALER_WORKERS": "unsafe", "AUTOSCALER_TASK_PRICE": "0.05"}
         _, findings = await findings_of(double, AUTOSCALER_PROCESSING_TIME="91s", **set_too)
         assert "workers" not in findings
         assert len(double.requests("DescribeTaskDefinition")) == before, "both are set, so it is not read"
+
+
+async def test_draining_workers_with_less_time_than_messages_take_are_a_finding() -> None:
+    async with healthy() as double:
+        double.on("DescribeTaskDefinition", definition(stopTimeout=90))
+        set_too = {"AUTOSCALER_WORKERS": "draining", "AUTOSCALER_TASK_PRICE": "0.05"}
+        code, findings = await findings_of(double, AUTOSCALER_PROCESSING_TIME="91s", **set_too)
+        assert (code, findings["stopTimeout"]["level"]) == (1, "finding")
+        assert "longer (processing_time) than the stopTimeout of 90 s" in findings["stopTimeout"]["text"]
+        assert "raise stopTimeout" in findings["stopTimeout"]["remedy"]
+        code, findings = await findings_of(double, AUTOSCALER_PROCESSING_TIME="90s", **set_too)
+        assert (code, "stopTimeout" in findings) == (0, False)
+        double.on("DescribeTaskDefinition", fault("AccessDeniedException"))
+        code, findings = await findings_of(double, AUTOSCALER_PROCESSING_TIME="91s", **set_too)
+        assert (code, findings["stopTimeout"]["level"]) == (0, "note")
 
 
 async def test_a_stop_timeout_without_the_permission_to_read_it_is_a_note() -> None:

@@ -16,8 +16,15 @@ from autoscaler.control.discovery import TaggedServices
 from autoscaler.control.readers import PriceWatch, TagPause, read_tag
 from autoscaler.core.figures import protecting, several
 from autoscaler.core.model import Fleet, Missing, StopTimeout
-from autoscaler.core.policy import Mode
-from autoscaler.core.workers import REMEDY, STOP_TIMEOUT_S, long_work, stop_words
+from autoscaler.core.policy import Mode, Policy
+from autoscaler.core.workers import (
+    REMEDY,
+    STOP_TIMEOUT_S,
+    long_work,
+    needs_stop_timeout,
+    short_stop,
+    stop_words,
+)
 from autoscaler.errors import AutoscalerError, Problem, Unavailable
 from autoscaler.findings import DAEMON, Finding, bad, good, note, split, text_and_remedy, unread
 from autoscaler.ports import Place
@@ -81,18 +88,22 @@ class Checks:
         return good(key, "cost", f"{price.text}: {several(fleet.running, 'task')} cost {month} a month")
 
     async def _stops(self, service: ServiceConfig, fleet: Fleet) -> list[Finding]:
-        """Report the assumption about workers if `workers` is not set, and whether the stopTimeout can be read."""
+        """Report the assumption about workers if `workers` is not set, whether draining workers have enough time, and
+        whether the stopTimeout can be read.
+        """
         key, policy = service.ref.key, service.policy
-        if policy.workers is not None:
+        if not needs_stop_timeout(policy):
             return []
         read = [await self.aws.fleets.stop_timeout(service.ref, arn) for arn in fleet.task_definitions]
         stops = [one for one in read if isinstance(one, StopTimeout)]
         stop = min(stops, key=lambda one: one.seconds, default=None)
-        found = [_unread_stop(key, gap) for gap in read if isinstance(gap, Missing)][:1]
+        found = [_unread_stop(key, gap, policy) for gap in read if isinstance(gap, Missing)][:1]
         work = long_work(policy, None, stop)
         if work is not None:
             found.append(note(key, "workers", work.notice.removesuffix(f". {REMEDY}"), REMEDY))
-        elif stop is not None:
+        elif (short := short_stop(policy, None, stop)) is not None:
+            found.append(bad(key, "stopTimeout", short.cause, short.remedy))
+        elif stop is not None and policy.workers is None:
             text = f"`workers` is not set: draining is assumed while messages take no longer than {stop_words(stop)}"
             found.append(good(key, "workers", text))
         return found
@@ -139,8 +150,10 @@ class _Discovered:
     def given_up(self, cluster: str, services: Mapping[str, str]) -> None: ...
 
 
-def _unread_stop(key: str, gap: Missing) -> Finding:
+def _unread_stop(key: str, gap: Missing, policy: Policy) -> Finding:
     text, remedy = text_and_remedy(gap)
+    if policy.workers is not None:
+        return note(key, "stopTimeout", f"{text}: it is not compared with the processing time", remedy)
     return note(
         key,
         "stopTimeout",
