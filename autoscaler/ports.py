@@ -27,6 +27,8 @@ from autoscaler.core.model import (
 )
 from autoscaler.core.policy import Policy
 from autoscaler.core.start_phases import StartedTask, StartTimes
+from autoscaler.diagnosis.concluding import Diagnosis
+from autoscaler.diagnosis.holding import DiagnosisSummary
 from autoscaler.pricing import NoPrice, TaskPrice, TaskSize
 
 Computed = TypeVar("Computed")
@@ -267,6 +269,13 @@ class FleetPort(Protocol):
         """
 
 
+class StartedAfter(NamedTuple):
+    """`tasks` of one change of the desired count run, `seconds` after the decision, within a poll."""
+
+    seconds: float
+    tasks: int
+
+
 class StartReading(NamedTuple):
     """Tasks of a service that have started, and the IDs of those that run or start now."""
 
@@ -288,6 +297,13 @@ class StartReport(NamedTuple):
 
     times: tuple[StartTimes, ...] = ()
     gap: Missing | None = None
+
+
+class DiagnosisPort(Protocol):
+    async def diagnose(self, service: ServiceRef) -> Diagnosis:
+        """Return what is wrong with the service and its tasks, in a few calls with the lowest priority. Never raises
+        `AutoscalerError`: what could not be read is in the result.
+        """
 
 
 class RateLimiter(Protocol):
@@ -348,7 +364,8 @@ class Poll:
     the error; `failure` is the error's text. `notices` are warnings that do not prevent scaling: a conflicting scaler,
     an invalid pause tag, an optional reading that failed. `took_s`: the duration; `lag_s`: the delay of the start.
     `pace`: the time until the next poll (None: it is not known, as in a single poll). `price`: of one task (None: not
-    yet known). `starts`: where the start-up time of its tasks goes (None: not known).
+    yet known). `starts`: where the start-up time of its tasks goes (None: not known). `diagnosis`: why its tasks do not
+    start or stay up (None: they do, or it is not known). `started`: requested tasks that run since this poll.
     """
 
     service: ServiceRef
@@ -364,6 +381,8 @@ class Poll:
     pace: Pace | None = None
     price: TaskPrice | NoPrice | None = None
     starts: StartReport | None = None
+    diagnosis: DiagnosisSummary | None = None
+    started: tuple[StartedAfter, ...] = ()
 
 
 class BackgroundTasks(Protocol):
@@ -383,6 +402,7 @@ class Journal(Protocol):
 class Ports:
     """The ports of a loop. `clock` is monotonic, `wall` the time of day; both in seconds. `history` or `background`
     None: no history is read, and there is no look-ahead. `starts` None: no start-up times of tasks are read.
+    `diagnoses` None: the daemon does not examine why tasks do not start.
     `renewals`: a number that grows when rejected credentials are replaced, and when an operator asks to read everything
     again (SIGHUP).
     """
@@ -398,3 +418,4 @@ class Ports:
     background: BackgroundTasks | None = None
     renewals: Callable[[], int] = int
     starts: StartPort | None = None
+    diagnoses: DiagnosisPort | None = None

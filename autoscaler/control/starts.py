@@ -39,7 +39,7 @@ RETRY_S, MOST_RETRY_S = 60.0, 3600.0
 
 
 class StartWatch:
-    """The starts of one service. They are read after more tasks run than before, and once for those found at the start."""
+    """The starts of one service. They are read after more tasks run than before, and once for those found at first."""
 
     def __init__(self, service: ServiceRef) -> None:
         self._service = service
