@@ -366,6 +366,7 @@ class Poll:
     `pace`: the time until the next poll (None: it is not known, as in a single poll). `price`: of one task (None: not
     yet known). `starts`: where the start-up time of its tasks goes (None: not known). `diagnosis`: why its tasks do not
     start or stay up (None: they do, or it is not known). `started`: requested tasks that run since this poll.
+    `causes`: the class of the main cause of each diagnosis since the last poll.
     """
 
     service: ServiceRef
@@ -383,6 +384,7 @@ class Poll:
     starts: StartReport | None = None
     diagnosis: DiagnosisSummary | None = None
     started: tuple[StartedAfter, ...] = ()
+    causes: tuple[str, ...] = ()
 
 
 class BackgroundTasks(Protocol):

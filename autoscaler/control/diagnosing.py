@@ -25,6 +25,9 @@ RETRY_MOST_S = 120.0
 after its containers have ended.
 """
 
+MOST_CAUSES = 8
+"""The classes that are stored between two polls."""
+
 NEW_EVENT_S = 1.0
 """An event is new if it is later than the known one by more than this: its time is converted at each reading."""
 
@@ -119,6 +122,12 @@ class DiagnosisWatch:
         self._over_at = -inf
         """Seconds since the epoch: a task stayed up, so earlier stops are over."""
         self.summary: DiagnosisSummary | None = None
+        self._causes: tuple[str, ...] = ()
+
+    def take_causes(self) -> tuple[str, ...]:
+        """Return the class of the main cause of each diagnosis since the last call."""
+        causes, self._causes = self._causes, ()
+        return causes
 
     @property
     def failure(self) -> StartFailure | None:
@@ -170,6 +179,7 @@ class DiagnosisWatch:
         same = trouble is not None and self.failure is not None and self.failure.cause == trouble.failure.cause
         self._again_s = min(MOST_S, 2 * self._again_s) if same or trouble is None else FIRST_S
         self.summary = summary_of(found) if found.findings else None
+        self._causes = (*self._causes, *(one.kind.value for one in found.findings[:1]))[-MOST_CAUSES:]
         if trouble is None:
             self._present = None
         elif self._present is None:

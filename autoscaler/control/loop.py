@@ -283,6 +283,7 @@ class ServiceLoop:
             starts=self._starts.report,
             diagnosis=self._diagnoses.summary,
             started=self._started,
+            causes=self._diagnoses.take_causes(),
         )
 
     @property

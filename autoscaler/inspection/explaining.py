@@ -87,6 +87,8 @@ def _fleet(fleet: Fleet, age_s: float | None) -> Iterator[Input]:
         yield Input("deployment", "in progress", -fleet.deployment.started)
     if fleet.trouble is not None:
         yield Input("trouble", fleet.trouble.reason, -fleet.trouble.at)
+    if fleet.failure is not None:
+        yield Input("failing starts", f"{fleet.failure.reason}; {fleet.failure.remedy}", -fleet.failure.at)
 
 
 def _workers(policy: Policy, seen: Observation) -> Iterator[Input]:

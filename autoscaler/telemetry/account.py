@@ -20,12 +20,12 @@ from autoscaler.core.memory import Memory
 from autoscaler.core.model import (
     Backlog,
     Decision,
+    Fleet,
     Instant,
     Measurement,
     Missing,
     Observation,
     Rule,
-    Trouble,
     Utilization,
     Verdict,
 )
@@ -34,6 +34,7 @@ from autoscaler.core.slo import at_risk
 from autoscaler.diagnosis import UNKNOWN, classify
 from autoscaler.ports import Pace, Poll, ServiceRef
 from autoscaler.situation import decision_of, encode, terms_of
+from autoscaler.telemetry.failing import diagnosis_as_json
 from autoscaler.telemetry.undeleted import undeleted_advice
 
 FLEET = "ecs"
@@ -128,7 +129,7 @@ def advice_of(poll: Poll, faults: tuple[PollFault, ...]) -> Advice | None:
     if decision is None or poll.observation is None:
         return None
     advice = next(filter(None, _causes(poll, poll.observation, decision)), None)
-    return advice and _diagnosed(advice, poll.observation.fleet.trouble)
+    return advice and _diagnosed(advice, poll.observation.fleet)
 
 
 def _causes(poll: Poll, seen: Observation, decision: Decision) -> Iterator[Advice | None]:
@@ -144,11 +145,13 @@ def _causes(poll: Poll, seen: Observation, decision: Decision) -> Iterator[Advic
     yield _young(decision)
 
 
-def _diagnosed(advice: Advice, trouble: Trouble | None) -> Advice:
-    """Return the advice with the remedy of ECS's text, if the text is known."""
-    if trouble is None or advice.remedy != REMEDIES[Rule.STALLED_START]:
+def _diagnosed(advice: Advice, fleet: Fleet) -> Advice:
+    """Return the advice with the remedy of the diagnosis, or of ECS's text, if the text is known."""
+    if advice.remedy != REMEDIES[Rule.STALLED_START]:
         return advice
-    row = classify(trouble.reason)
+    if fleet.failure is not None:
+        return advice._replace(remedy=fleet.failure.remedy)
+    row = UNKNOWN if fleet.trouble is None else classify(fleet.trouble.reason)
     return advice if row is UNKNOWN else advice._replace(remedy=row.remedy)
 
 
@@ -242,6 +245,7 @@ def account_of(poll: Poll, faults: tuple[PollFault, ...], *, with_situation: boo
         "took_s": round(poll.took_s, 6),
         "lag_s": round(poll.lag_s, 6),
         "next_poll": _next_poll(poll.pace),
+        "diagnosis": diagnosis_as_json(poll.diagnosis),
         "terms": [] if poll.decision is None or not with_situation else terms_of(poll.decision),
         "situation": encode(poll.policy, seen, poll.memory) if with_situation and seen is not None else None,
     }

@@ -55,6 +55,7 @@ def _families() -> Iterator[Family[ScrapeView]]:
     yield from _latency()
     yield from _knowledge()
     yield from _decisions()
+    yield from _starts()
     yield from _condition()
 
 
@@ -253,6 +254,37 @@ def _decisions() -> Iterator[Family[ScrapeView]]:
         "1 or 0",
         ("direction",),
         samples.pauses,
+    )
+
+
+def _starts() -> Iterator[Family[ScrapeView]]:
+    yield Family(
+        "autoscaler_task_start_seconds",
+        "Time from the decision to scale out until each task was seen running. Tasks that start during a deployment, "
+        "or more than 600 s after the decision, are not counted.",
+        "seconds",
+        (),
+        samples.task_starts,
+        MetricKind.HISTOGRAM,
+        Stability.BETA,
+    )
+    yield Family(
+        "autoscaler_start_failure",
+        "1 for the class of the cause for which tasks do not start or do not stay up at present, 0 for the others.",
+        "1 or 0",
+        ("class",),
+        samples.start_failures,
+        stability=Stability.BETA,
+    )
+    yield Family(
+        "autoscaler_diagnoses_total",
+        "Diagnoses by the daemon, by the class of the main cause; unknown: a text of ECS that is not in the table of "
+        "causes.",
+        "diagnoses",
+        ("class",),
+        samples.diagnoses,
+        MetricKind.COUNTER,
+        Stability.BETA,
     )
 
 

@@ -15,6 +15,7 @@ from autoscaler.core.knowledge import Estimate, Knowledge
 from autoscaler.core.model import Backlog, Rule, Verdict
 from autoscaler.core.policy import Mode, Pause
 from autoscaler.core.slo import SHADOW_MISSES_LATENCY, expected_wait_s
+from autoscaler.diagnosis.table import FailureClass
 from autoscaler.telemetry.account import cooldowns_s, memory_after, usable
 from autoscaler.telemetry.status_store import ServiceState, ServiceStatus
 from autoscaler.telemetry.tally import DIRECTIONS, FAILURES, NO_RULE, ServiceTally
@@ -95,6 +96,20 @@ def drifts(view: ScrapeView) -> Samples:
 def contests(view: ScrapeView) -> Samples:
     poll = view.status.poll
     return [((), float(poll is not None and any(notice.kind == Rule.CONTESTED for notice in poll.notices)))]
+
+
+def task_starts(view: ScrapeView) -> Samples:
+    return view.tally.starts.samples()
+
+
+def start_failures(view: ScrapeView) -> Samples:
+    poll = view.status.poll
+    failure = None if poll is None or poll.observation is None else poll.observation.fleet.failure
+    return [((kind.value,), failure is not None and failure.kind == kind) for kind in FailureClass]
+
+
+def diagnoses(view: ScrapeView) -> Samples:
+    return [((kind.value,), view.tally.causes[kind.value]) for kind in FailureClass]
 
 
 def failures(view: ScrapeView) -> Samples:

@@ -16,6 +16,7 @@ from autoscaler.core.policy import Policy
 from autoscaler.ports import Poll
 from autoscaler.telemetry.account import PollFault, account_of
 from autoscaler.telemetry.cost import compared, cost_of
+from autoscaler.telemetry.failing import diagnosis_as_json
 from autoscaler.telemetry.logs import utc
 from autoscaler.telemetry.page.links import DOCUMENTATION
 from autoscaler.telemetry.page.rows import row_of
@@ -80,6 +81,7 @@ def now(status: ServiceStatus) -> dict[str, Any]:
         "estimates": list(_estimates(status)),
         "cost": cost_of(status.poll, status.today) | {"compared": compared(status.poll, status.today)},
         "trouble": _trouble(status.poll),
+        "diagnosis": diagnosis_as_json(None if status.poll is None else status.poll.diagnosis),
         "assumption": _assumption(status),
     }
 

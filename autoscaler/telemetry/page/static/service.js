@@ -68,7 +68,7 @@ async function renew() {
 
 function show(now, newest) {
   showHead(now, newest?.advice);
-  showTrouble(now.trouble);
+  showTrouble(now);
   showTiles(now);
   showCost(now);
   showQueues(now.queues, now.console);
