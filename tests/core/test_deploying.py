@@ -65,10 +65,10 @@ def test_unfinished_are_the_primary_in_progress_and_all_active_ones(
     assert unfinished(fleet(*deployments)) == count
 
 
-@pytest.mark.parametrize(("older", "told"), [(1, False), (2, True), (4, True)])
-def test_from_three_unfinished_deployments_there_is_a_notice(older: int, told: bool) -> None:
+@pytest.mark.parametrize(("older", "noticed"), [(1, False), (2, True), (4, True)])
+def test_from_three_unfinished_deployments_there_is_a_notice(older: int, noticed: bool) -> None:
     advice = many_deployments(fleet(NEW, *[OLD] * older))
-    assert (advice is not None) == told
+    assert (advice is not None) == noticed
     if advice is not None:
         assert advice.cause == f"{older + 1} deployments are unfinished, and ECS refuses another one while 5 are"
 
