@@ -37,7 +37,7 @@ half of the Region's services.
 """
 
 DEPLOYMENTS_BEFORE_REFUSAL = MOST_UNFINISHED - 1
-"""Unfinished deployments of which one more makes ECS refuse the next."""
+"""Unfinished deployments: with one more, ECS refuses the next deployment."""
 
 RUNNING, DESIRED, DEMAND = (f"ecs_service:autoscaler_tasks:{kind}" for kind in ("running", "desired", "demand"))
 
