@@ -21,6 +21,7 @@ from autoscaler.core.model import (
     Observation,
     PastMinute,
     Revision,
+    Revisions,
     StopTimeout,
     Utilization,
 )
@@ -257,6 +258,11 @@ class FleetPort(Protocol):
         Missing does not prevent anything.
         """
 
+    async def newest_revision(self, service: ServiceRef, task_definition: str) -> str | Missing:
+        """Return the newest ACTIVE revision of the family of that task definition, such as `web:9`. Read from AWS only
+        every few minutes per family. Missing does not prevent anything.
+        """
+
     async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> Revision | None:
         """Set the desired count. Return how new ECS's response is, and None if no call was made (shadow).
 
@@ -323,7 +329,7 @@ class Poll:
     the error; `failure` is the error's text. `notices` are warnings that do not prevent scaling: a conflicting scaler,
     an invalid pause tag, an optional reading that failed. `took_s`: the duration; `lag_s`: the delay of the start.
     `pace`: the time until the next poll (None: it is not known, as in a single poll). `price`: of one task (None: not
-    yet known).
+    yet known). `revisions`: its task definition (None: not known).
     """
 
     service: ServiceRef
@@ -338,6 +344,7 @@ class Poll:
     notices: tuple[Missing, ...] = ()
     pace: Pace | None = None
     price: TaskPrice | NoPrice | None = None
+    revisions: Revisions | None = None
 
 
 class BackgroundTasks(Protocol):

@@ -18,7 +18,15 @@ from autoscaler.control.admission import Admission
 from autoscaler.control.cadence import Cadence, Rhythm
 from autoscaler.control.learning import Learning, Receives
 from autoscaler.control.observing import Observer, whole
-from autoscaler.control.readers import ConflictWatch, FleetWatch, PriceWatch, StopWatch, TagWatch
+from autoscaler.control.readers import (
+    ConflictWatch,
+    FleetWatch,
+    PriceWatch,
+    RevisionWatch,
+    StopWatch,
+    TagWatch,
+    reads_definitions,
+)
 from autoscaler.control.shadow import ShadowWatch
 from autoscaler.control.writes import RejectedWrites
 from autoscaler.core.deploying import ecs_notices
@@ -70,6 +78,7 @@ class ServiceLoop:
         self._shadow = ShadowWatch()
         self._stops = StopWatch(service.ref)
         self._prices = PriceWatch(service.ref)
+        self._revisions = RevisionWatch(service.ref)
         self._rejected = RejectedWrites(ports.clock)
         self._tags = TagWatch()
         self._tag: str | None = None
@@ -202,6 +211,8 @@ class ServiceLoop:
         await self._conflicts.check(policy, self._ports)
         await self._stops.check(policy, fleet, self._ports)
         await self._prices.check(self._service.task_price, fleet, self._ports)
+        if reads_definitions(policy, self._service.task_price):
+            await self._revisions.check(fleet, self._ports)
         still = self._cadence.is_slow and fleet.desired == 0
         settled = self._fleet.settled(fleet, self._ports.clock())
         await self._learning.recall()
@@ -247,8 +258,9 @@ class ServiceLoop:
             *_assumed(policy, seen),
             *ecs_notices(policy, seen, self._service.ref.cluster, self._service.ref.service),
         )
+        poll = Poll(self._service.ref, policy, seen, memory, decision, outcome, failure, notices=notices)
         price = self._prices.of(self._service.task_price, seen.fleet)
-        return Poll(self._service.ref, policy, seen, memory, decision, outcome, failure, notices=notices, price=price)
+        return replace(poll, price=price, revisions=self._revisions.of(seen.fleet))
 
     @property
     def _longest_gap_s(self) -> float:
