@@ -22,6 +22,7 @@ from autoscaler.core.model import (
     Observation,
     PastMinute,
     Revision,
+    Revisions,
     StopTimeout,
     Utilization,
 )
@@ -261,6 +262,11 @@ class FleetPort(Protocol):
         Missing does not prevent anything.
         """
 
+    async def newest_revision(self, service: ServiceRef, task_definition: str) -> str | Missing:
+        """Return the newest ACTIVE revision of the family of that task definition, such as `web:9`. Read from AWS only
+        every few minutes per family. Missing does not prevent anything.
+        """
+
     async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> Revision | None:
         """Set the desired count. Return how new ECS's response is, and None if no call was made (shadow).
 
@@ -366,7 +372,8 @@ class Poll:
     `pace`: the time until the next poll (None: it is not known, as in a single poll). `price`: of one task (None: not
     yet known). `starts`: where the start-up time of its tasks goes (None: not known). `diagnosis`: why its tasks do not
     start or stay up (None: they do, or it is not known). `started`: requested tasks that run since this poll.
-    `causes`: the class of the main cause of each diagnosis since the last poll.
+    `causes`: the class of the main cause of each diagnosis since the last poll. `revisions`: its task definition (None:
+    not known).
     """
 
     service: ServiceRef
@@ -385,6 +392,7 @@ class Poll:
     diagnosis: DiagnosisSummary | None = None
     started: tuple[StartedAfter, ...] = ()
     causes: tuple[str, ...] = ()
+    revisions: Revisions | None = None
 
 
 class BackgroundTasks(Protocol):

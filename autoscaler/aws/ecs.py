@@ -102,6 +102,13 @@ class EcsFleets:
         except AutoscalerError as fault:
             return missing(fault)
 
+    async def newest_revision(self, service: ServiceRef, task_definition: str) -> str | Missing:
+        """Return the newest ACTIVE revision of the family. AWS is called at most every five minutes per family."""
+        try:
+            return await self._definitions.newest(service, task_definition)
+        except AutoscalerError as fault:
+            return missing(fault)
+
     async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> Revision | None:
         """Set the desired count, and return how new the response is. Sends only cluster, service and count.
 

@@ -20,7 +20,15 @@ from autoscaler.control.diagnosing import DiagnosisWatch
 from autoscaler.control.following import StartFollower
 from autoscaler.control.learning import Learning, Receives
 from autoscaler.control.observing import Observer, whole
-from autoscaler.control.readers import ConflictWatch, FleetWatch, PriceWatch, StopWatch, TagWatch
+from autoscaler.control.readers import (
+    ConflictWatch,
+    FleetWatch,
+    PriceWatch,
+    RevisionWatch,
+    StopWatch,
+    TagWatch,
+    reads_definitions,
+)
 from autoscaler.control.shadow import ShadowWatch
 from autoscaler.control.starts import StartWatch
 from autoscaler.control.writes import RejectedWrites
@@ -77,6 +85,7 @@ class ServiceLoop:
         self._diagnoses = DiagnosisWatch(service.ref)
         self._following = StartFollower()
         self._started: tuple[StartedAfter, ...] = ()
+        self._revisions = RevisionWatch(service.ref)
         self._rejected = RejectedWrites(ports.clock)
         self._tags = TagWatch()
         self._tag: str | None = None
@@ -217,6 +226,8 @@ class ServiceLoop:
         await self._prices.check(self._service.task_price, fleet, self._ports)
         await self._starts.check(fleet, self._ports)
         self._learning.started(*self._starts.take())
+        if reads_definitions(policy, self._service.task_price):
+            await self._revisions.check(fleet, self._ports)
         still = self._cadence.is_slow and fleet.desired == 0
         known = self._known(fleet, self._ports.clock())
         await self._learning.recall()
@@ -269,21 +280,16 @@ class ServiceLoop:
             *_failing(seen.fleet.failure),
             *ecs_notices(policy, seen, self._service.ref.cluster, self._service.ref.service),
         )
+        poll = Poll(self._service.ref, policy, seen, memory, decision, outcome, failure, notices=notices)
         price = self._prices.of(self._service.task_price, seen.fleet)
-        return Poll(
-            self._service.ref,
-            policy,
-            seen,
-            memory,
-            decision,
-            outcome,
-            failure,
-            notices=notices,
+        return replace(
+            poll,
             price=price,
             starts=self._starts.report,
             diagnosis=self._diagnoses.summary,
             started=self._started,
             causes=self._diagnoses.take_causes(),
+            revisions=self._revisions.of(seen.fleet),
         )
 
     @property

@@ -246,6 +246,24 @@ class ZoneRebalancing(NamedTuple):
     moved_at: Instant | None = None
 
 
+class Revisions(NamedTuple):
+    """The service's task definition, such as `web:7`, and the newest ACTIVE revision of its family (`newest` None: not
+    read).
+    """
+
+    own: str
+    newest: str | None = None
+
+    @property
+    def behind(self) -> int | None:
+        """By how many revision numbers the service is behind. 0: it has the newest one. Negative: its own revision is
+        no longer ACTIVE, and an older one is. None: unknown.
+        """
+        own, newest = (name.rpartition(":")[2] for name in (self.own, self.newest or ""))
+        known = own.isdecimal() and newest.isdecimal()
+        return int(newest) - int(own) if known else None
+
+
 class StopTimeout(NamedTuple):
     """The number of seconds that ECS gives a task between SIGTERM and SIGKILL: the stopTimeout of `container`, which
     has the shortest one of the essential containers.

@@ -27,8 +27,8 @@ from autoscaler.aws.calls import (
 from autoscaler.aws.ecs import PAUSE_TAG
 from autoscaler.aws.operator import OPERATOR_CALLS
 from autoscaler.config import Config, ServiceConfig
+from autoscaler.control.readers import reads_definitions
 from autoscaler.core.policy import Mode, WorkerSafety
-from autoscaler.core.workers import needs_stop_timeout
 from autoscaler.ports import QueueRef, Role, ServiceRef
 from autoscaler.sources import SOURCES
 
@@ -190,9 +190,9 @@ def reads_protection(service: ServiceConfig) -> bool:
 
 def reads_task_definition(service: ServiceConfig) -> bool:
     """Whether the task definition is read: for its stopTimeout, which limits what a stopped task can finish, or for the
-    size of a task, which has a list price.
+    size of a task, which has a list price. Its newest revision is then read too.
     """
-    return needs_stop_timeout(service.policy) or service.task_price is None
+    return reads_definitions(service.policy, service.task_price)
 
 
 def _always(_: ServiceConfig) -> bool:

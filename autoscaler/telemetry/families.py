@@ -321,6 +321,15 @@ def _condition() -> Iterator[Family[ScrapeView]]:
         samples.up,
     )
     yield Family(
+        "autoscaler_unfinished_deployments",
+        "Deployments of the ECS service that are not finished: the one in progress, and each older one that still has "
+        "tasks. ECS refuses another deployment while five are unfinished.",
+        "deployments",
+        (),
+        samples.deployments,
+        stability=Stability.BETA,
+    )
+    yield Family(
         "autoscaler_last_tick_timestamp_seconds",
         "Unix time of the last completed poll of the service.",
         "seconds",

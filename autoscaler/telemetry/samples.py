@@ -11,6 +11,7 @@ from math import isinf
 from typing import TypeAlias
 
 from autoscaler.core.clearing import clearing, has_backlog
+from autoscaler.core.deploying import unfinished
 from autoscaler.core.knowledge import Estimate, Knowledge
 from autoscaler.core.model import Backlog, Rule, Verdict
 from autoscaler.core.policy import Mode, Pause
@@ -131,6 +132,11 @@ def signal_ages(view: ScrapeView) -> Samples:
 def signals_usable(view: ScrapeView) -> Samples:
     poll = view.status.poll
     return [] if poll is None else [((name,), ok) for name, ok in usable(poll, view.status.faults).items()]
+
+
+def deployments(view: ScrapeView) -> Samples:
+    poll = view.status.poll
+    return [] if poll is None or poll.observation is None else [((), float(unfinished(poll.observation.fleet)))]
 
 
 def up(view: ScrapeView) -> Samples:

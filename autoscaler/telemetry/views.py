@@ -9,7 +9,7 @@ from autoscaler.core.estimate.starting import measured_start_s
 from autoscaler.core.model import Backlog, Instant, QueueReading
 from autoscaler.core.policy import Policy
 from autoscaler.core.slo import expected_wait_s
-from autoscaler.telemetry.account import account_of, notice_of
+from autoscaler.telemetry.account import account_of, ecs_of, notice_of
 from autoscaler.telemetry.cost import cost_of
 from autoscaler.telemetry.logs import utc
 from autoscaler.telemetry.pages import paced
@@ -79,6 +79,7 @@ def _service(status: ServiceStatus, now: Instant, silent: Container[str]) -> dic
         "slo": slo.status.value,
         "reason": slo.reason,
         "tasks": _tasks(status),
+        "ecs": ecs_of(status.poll),
         "queues": _queues(status),
         **_expected(status),
         "cost": cost_of(status.poll, status.today),

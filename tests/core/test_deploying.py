@@ -9,9 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.core.deploying import (
+    ecs_lines,
     ecs_notices,
+    ecs_summary,
     many_deployments,
     rebalancing_risk,
+    revision_words,
     shares,
     state_of,
     unfinished,
@@ -23,6 +26,7 @@ from autoscaler.core.model import (
     Backlog,
     Fleet,
     QueueReading,
+    Revisions,
     StopTimeout,
     Utilization,
     ZoneRebalancing,
@@ -65,10 +69,10 @@ def test_unfinished_are_the_primary_in_progress_and_all_active_ones(
     assert unfinished(fleet(*deployments)) == count
 
 
-@pytest.mark.parametrize(("older", "told"), [(1, False), (2, True), (4, True)])
-def test_from_three_unfinished_deployments_there_is_a_notice(older: int, told: bool) -> None:
+@pytest.mark.parametrize(("older", "noticed"), [(1, False), (2, True), (4, True)])
+def test_from_three_unfinished_deployments_there_is_a_notice(older: int, noticed: bool) -> None:
     advice = many_deployments(fleet(NEW, *[OLD] * older))
-    assert (advice is not None) == told
+    assert (advice is not None) == noticed
     if advice is not None:
         assert advice.cause == f"{older + 1} deployments are unfinished, and ECS refuses another one while 5 are"
 
@@ -99,6 +103,57 @@ def test_a_deployment_is_described_with_its_state_age_failures_and_reason() -> N
     assert state_of(one, NOW) == "IN_PROGRESS for 4 min, 2 tasks failed: ECS deployment ecs-svc/1 in progress"
     assert state_of(deployment("ACTIVE", ""), NOW) == "ACTIVE"
     assert state_of(deployment(created=NOW + 9), NOW) == "IN_PROGRESS for 0 s", "the clocks of ECS may be ahead"
+
+
+@pytest.mark.parametrize(
+    ("changed", "waits"),
+    [
+        ({}, True), ({"created": NOW - 299}, False), ({"created": None}, False), ({"running": 9}, False),
+        ({"pending": 1}, False), ({"desired": 0, "running": 0}, False), ({"state": "COMPLETED"}, False),
+    ],
+)  # fmt: skip
+def test_a_deployment_whose_tasks_all_run_waits_for_something_else(changed: dict[str, object], waits: bool) -> None:
+    fields: dict[str, object] = {"created": NOW - 300, "desired": 10, "running": 10} | changed
+    text = state_of(ActiveDeployment(**{"status": "ACTIVE", "state": "IN_PROGRESS"} | fields), NOW)  # type: ignore[arg-type]
+    assert ("it waits for older tasks, a bake time or a hook" in text) == waits
+
+
+@pytest.mark.parametrize(
+    ("newest", "words"),
+    [
+        (None, "web:7 (the newest revision of its family was not read)"),
+        ("web:7", "web:7, the newest active revision of its family"),
+        ("web:8", "web:7, 1 revision behind web:8"),
+        ("web:10", "web:7, 3 revisions behind web:10"),
+        ("web:5", "web:7, which is no longer active; web:5 is the newest active revision"),
+    ],
+)
+def test_the_revision_of_a_service_and_whether_it_is_behind(newest: str | None, words: str) -> None:
+    assert revision_words(Revisions("web:7", newest)) == words
+
+
+def test_the_lines_and_the_summary_of_a_service() -> None:
+    """The same words are on the page, in `explain` and in `status`."""
+    during = replace(fleet(NEW, OLD), rebalancing=ZoneRebalancing(True, NOW - 30))
+    assert ecs_lines(during, Revisions("web:8", "web:9"), NOW) == [
+        ("deployments", "2 deployments are unfinished: old (web:7) 7 of 10, new (web:8) 3 of 10 running tasks"),
+        ("deployment web:8", "IN_PROGRESS"),
+        ("deployment web:7", "COMPLETED"),
+        ("task definition", "web:8, 1 revision behind web:9"),
+        ("zone rebalancing", "enabled, in progress: the newest event is 30 s old"),
+    ]
+    assert ecs_summary(during, Revisions("web:8", "web:9")) == (
+        "2 deployments are unfinished; old (web:7) 7 of 10, new (web:8) 3 of 10 running tasks; zone rebalancing moves "
+        "tasks; task definition web:8, 1 revision behind web:9"
+    )
+    calm = fleet(deployment(state="COMPLETED"), enabled=False)
+    assert ecs_lines(calm, Revisions("web:8"), NOW) == [
+        ("task definition", "web:8 (the newest revision of its family was not read)"),
+        ("zone rebalancing", "disabled"),
+    ]
+    assert ecs_lines(fleet(), None, NOW) == []
+    assert ecs_summary(calm, Revisions("web:8", "web:8")) is None
+    assert ecs_summary(fleet(), None) is None
 
 
 @pytest.mark.parametrize("enabled", [True, False, None])

@@ -59,7 +59,7 @@ def _measured(estimate_s: float, assumed_s: float, starts: float) -> float | Non
 
 
 def _is_replacing(fleet: Fleet) -> bool:
-    """Whether ECS starts tasks that nobody requested: in place of others, and before it stops those."""
+    """Whether ECS starts tasks that the service did not request: in place of others, and before it stops those."""
     return fleet.deployment is not None or fleet.rebalancing.moved_at is not None
 
 

@@ -9,13 +9,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from autoscaler.aws.connection import Aws
+from autoscaler.aws.names import short_name
 from autoscaler.config import Config, ServiceConfig
 from autoscaler.config.discovering import DISCOVERY_TAG
 from autoscaler.config.loading import LoadedSettings
 from autoscaler.control.discovery import TaggedServices
-from autoscaler.control.readers import PriceWatch, TagPause, read_tag
+from autoscaler.control.readers import PriceWatch, TagPause, read_tag, reads_definitions
+from autoscaler.core.deploying import many_deployments, rebalancing_risk, revision_words
 from autoscaler.core.figures import protecting, several
-from autoscaler.core.model import Fleet, Missing, StopTimeout
+from autoscaler.core.model import Fleet, Missing, Revisions, StopTimeout
 from autoscaler.core.policy import Mode, Policy
 from autoscaler.core.workers import (
     REMEDY,
@@ -73,7 +75,25 @@ class Checks:
         counts = f"{fleet.desired:,} desired, {fleet.running:,} running, {fleet.pending:,} pending"
         hindrances = _hindrances(service, fleet, time.time())
         cost = await self._cost(service, fleet)
-        return [good(key, "service", counts), *hindrances, *await self._stops(service, fleet), cost]
+        stops, definition = await self._stops(service, fleet), await self._definition(service, fleet)
+        return [good(key, "service", counts), *hindrances, *stops, *definition, cost]
+
+    async def _definition(self, service: ServiceConfig, fleet: Fleet) -> list[Finding]:
+        """Report the task definition, its size if that is known, and whether its family has a newer ACTIVE revision."""
+        key, definitions = service.ref.key, fleet.task_definitions
+        if not definitions or not reads_definitions(service.policy, service.task_price):
+            return []
+        newest = await self.aws.fleets.newest_revision(service.ref, definitions[0])
+        if isinstance(newest, Missing):
+            text, remedy = text_and_remedy(newest)
+            return [note(key, "task definition", f"{text}: the newest revision of its family is unknown", remedy)]
+        size = await self.aws.fleets.task_size(service.ref, definitions[0])
+        revisions = Revisions(short_name(definitions[0]), newest)
+        text = revision_words(revisions) + ("" if isinstance(size, Missing) else f" ({size.text}, {size.platform})")
+        if not revisions.behind:
+            return [good(key, "task definition", text)]
+        remedy = "deploy the newest revision if the service should run it"
+        return [note(key, "task definition", text, remedy)]
 
     async def _cost(self, service: ServiceConfig, fleet: Fleet) -> Finding:
         """Report the price of a task, and what the present tasks cost in a month. Without a price it is a note."""
@@ -178,6 +198,10 @@ def _hindrances(service: ServiceConfig, fleet: Fleet, wall: float) -> Iterator[F
             f"ECS reports: {fleet.trouble.reason}",
             "check the events of the ECS service: capacity, quotas, image, placement",
         )
+    if (many := many_deployments(fleet)) is not None:
+        yield note(key, "deployments", many.cause, many.remedy)
+    if (risk := rebalancing_risk(policy, fleet, service.ref.cluster, service.ref.service)) is not None:
+        yield note(key, "zone rebalancing", risk.cause, risk.remedy)
     if fleet.deployment is not None and policy.deployments.hold_scale_in:
         yield note(key, "deployment", "a deployment is in progress: no scale-in until it ends", "no action needed")
     if fleet.pause_tag is not None:

@@ -166,15 +166,15 @@ def test_as_many_tasks_are_expected_as_are_missing_at_most(readings: list[tuple[
         assert 0.0 < starting.late_s <= STALLED_S
 
 
-# Zone rebalancing: ECS starts tasks that nobody requested, and then stops others.
+# Zone rebalancing: ECS starts tasks that no scale-out requested, and then stops others.
 
 
 @given(st.integers(0, 20), st.lists(st.tuples(st.integers(0, 8), st.booleans()), max_size=12))
 def test_tasks_above_the_desired_count_are_no_starts(desired: int, extra: list[tuple[int, bool]]) -> None:
-    """At a constant desired count, also if no event tells of the rebalancing."""
+    """At a constant desired count, also if no event reports the rebalancing."""
     starting = Starting(fleet(desired, desired), 0.0)
-    for number, (more, is_told) in enumerate(extra):
-        moving = ZoneRebalancing(None, 1.0 if is_told else None)
+    for number, (more, is_reported) in enumerate(extra):
+        moving = ZoneRebalancing(None, 1.0 if is_reported else None)
         starting.see(replace(fleet(desired, desired + more), rebalancing=moving), 10.0 * number + 10)
     assert (starting.mean_s, starting.late_s) == (ASSUMED_S, ASSUMED_S * LATE_RATIO)
     assert starting.estimate(1e3).weight == 0

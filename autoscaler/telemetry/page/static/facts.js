@@ -122,6 +122,13 @@ export function showQueues(queues, console) {
 const cell = (name, ...content) => el('td', {'data-name': name}, ...content);
 const number = (name, text) => el('td', {'data-name': name, class: 'number'}, text);
 
+// What ECS does with the tasks, in the words of the daemon.
+export function showEcs(ecs) {
+  const lines = ecs?.lines ?? [];
+  $('ecs').hidden = !lines.length;
+  fill($('ecs').querySelector('tbody'), ...lines.map(({name, text}) => el('tr', {}, el('th', {scope: 'row'}, `${name[0].toUpperCase()}${name.slice(1)}`), el('td', {}, text))));
+}
+
 export function showEstimates(estimates) {
   $('estimates').hidden = !estimates.length;
   fill($('estimates').querySelector('tbody'), ...estimates.map(one => el('tr', {}, el('th', {scope: 'row'}, one.name, one.note && el('span', {class: 'sub'}, one.note)),
