@@ -134,6 +134,7 @@ GET_QUEUE_URL = Api("sqs:GetQueueUrl", Category.QUEUE_READ, ResourceForm.QUEUE, 
 GET_METRIC_DATA = Api("cloudwatch:GetMetricData", Category.METRIC_READ, ResourceForm.ANY, Purpose.READ_METRICS)
 DESCRIBE_SERVICES = Api("ecs:DescribeServices", Category.SERVICE_READ, ResourceForm.SERVICE, Purpose.READ_SERVICES)
 UPDATE_SERVICE = Api("ecs:UpdateService", Category.SERVICE_MODIFY, ResourceForm.SERVICE, Purpose.SCALE_SERVICES)
+DESCRIBE_TASKS = Api("ecs:DescribeTasks", Category.TASK_READ, ResourceForm.TASKS, Purpose.READ_TASKS)
 LIST_TASKS = Api("ecs:ListTasks", Category.TASK_READ, ResourceForm.ANY_IN_CLUSTER, Purpose.LIST_TASKS)
 GET_TASK_PROTECTION = Api(
     "ecs:GetTaskProtection", Category.TASK_PROTECTION, ResourceForm.TASKS, Purpose.READ_TASK_PROTECTION

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from autoscaler.aws.answers import ResponsePart
 from autoscaler.aws.caller import Caller
-from autoscaler.aws.calls import DESCRIBE_SERVICES, LIST_TASKS, Api, Holder, Purpose, ResourceForm
+from autoscaler.aws.calls import DESCRIBE_SERVICES, DESCRIBE_TASKS, LIST_TASKS, Api
 from autoscaler.aws.ecs import described, events_in
 from autoscaler.aws.faults import clean
 from autoscaler.aws.names import service_subject, short_name
@@ -19,9 +19,7 @@ from autoscaler.core.figures import several
 from autoscaler.diagnosis.reports import NotSeen, Rollout, ServiceEvent, ServiceReport, StoppedTasks
 from autoscaler.diagnosis.stops import StoppedContainer, StoppedTask
 from autoscaler.errors import AutoscalerError, CredentialsRejected, Denied, NotFound, Unavailable, Unreadable
-from autoscaler.ports import Category, Place, ServiceRef, Urgency
-
-DESCRIBE_TASKS = Api("ecs:DescribeTasks", Category.TASK_READ, ResourceForm.TASKS, Purpose.READ_TASKS, Holder.COMMAND)
+from autoscaler.ports import Place, ServiceRef, Urgency
 
 PAGE = 100
 """The largest page of ListTasks, and the most tasks of one DescribeTasks."""

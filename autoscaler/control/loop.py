@@ -190,7 +190,7 @@ class ServiceLoop:
         self._fleet.forget_write()
         self._observer = Observer(service, ports, self._rhythm.interval_s)
         self._learning = Learning(service, ports, self._rhythm.interval_s)
-        self._starts = StartWatch(service.ref)
+        self._starts = StartWatch(service.ref, self._starts.dropped)
         self._receives = Receives(service.queues, ports.clock, ports.wall)
 
     def _policy_in_force(self, tag: str | None) -> tuple[Policy, tuple[Missing, ...]]:

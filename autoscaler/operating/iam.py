@@ -201,7 +201,8 @@ def _always(_: ServiceConfig) -> bool:
 NEEDED: Mapping[Purpose, Callable[[ServiceConfig], bool]] = {
     Purpose.READ_SERVICES: _always,
     Purpose.SCALE_SERVICES: writes,
-    Purpose.LIST_TASKS: reads_protection,
+    Purpose.LIST_TASKS: _always,
+    Purpose.READ_TASKS: _always,
     Purpose.READ_TASK_PROTECTION: reads_protection,
     Purpose.READ_TASK_DEFINITIONS: reads_task_definition,
     Purpose.SEE_OTHER_SCALERS: _always,
@@ -292,8 +293,8 @@ BY_OPERATORS: Mapping[str, tuple[Purpose, ...]] = {
     "pause": (Purpose.READ_SERVICES, Purpose.PAUSE_SERVICES),
     "diagnose": (Purpose.READ_SERVICES, Purpose.LIST_TASKS, Purpose.READ_TASKS),
 }
-"""What the users of a command need, for `iam-policy --for`. The daemon only reads the tag, and describes no tasks: its
-role must not have PAUSE_SERVICES, and does not need READ_TASKS.
+"""What the users of a command need, for `iam-policy --for`. The daemon only reads the tag: its role must not have
+PAUSE_SERVICES.
 """
 
 

@@ -16,7 +16,7 @@ from autoscaler.aws.clients import Clocks
 from autoscaler.aws.operator.identity import GET_CALLER_IDENTITY, SIMULATE_PRINCIPAL_POLICY, Identities, Identity
 from autoscaler.aws.operator.survey import Survey
 from autoscaler.aws.operator.tags import TAG_RESOURCE, UNTAG_RESOURCE, PauseTags, ServiceTag
-from autoscaler.aws.stopped_tasks import DESCRIBE_TASKS, TaskReader
+from autoscaler.aws.stopped_tasks import TaskReader
 from autoscaler.ports import Calls, Place, RateLimiter
 
 __all__ = [
@@ -31,7 +31,7 @@ __all__ = [
     "connect_operator",
 ]
 
-OPERATOR_CALLS = (GET_CALLER_IDENTITY, SIMULATE_PRINCIPAL_POLICY, TAG_RESOURCE, UNTAG_RESOURCE, DESCRIBE_TASKS)
+OPERATOR_CALLS = (GET_CALLER_IDENTITY, SIMULATE_PRINCIPAL_POLICY, TAG_RESOURCE, UNTAG_RESOURCE)
 """The calls that only commands make. Two of them change something: the tag that pauses a service."""
 
 
