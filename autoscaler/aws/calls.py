@@ -24,13 +24,13 @@ class Purpose(StrEnum):
     READ_SERVICES = "ReadServices"
     SCALE_SERVICES = "ScaleServices"
     LIST_TASKS = "ListTasks"
+    READ_TASKS = "ReadTasks"
     READ_TASK_PROTECTION = "ReadTaskProtection"
     READ_TASK_DEFINITIONS = "ReadTaskDefinitions"
     READ_METRICS = "ReadMetrics"
     SEE_OTHER_SCALERS = "SeeOtherScalers"
     ACT_AS_ROLES = "ActAsRoles"
     PAUSE_SERVICES = "PauseServices"
-    READ_TASKS = "ReadTasks"
 
 
 class ResourceForm(Enum):

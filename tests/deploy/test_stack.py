@@ -137,7 +137,7 @@ def test_no_ecs_right_applies_outside_the_cluster(given: Any) -> None:
     rights = allowed(deployed(given)["TaskRole"])
     about_ecs = [one for one in rights if any("ecs:" in name for name in one["Action"])]
     about_ecs = [one for one in about_ecs if one["Action"] != ["ecs:DescribeTaskDefinition"]]
-    assert len(about_ecs) == 3
+    assert len(about_ecs) == 4
     assert all(one["Condition"] == {"ArnEquals": {"ecs:cluster": CLUSTER}} for one in about_ecs)
 
 

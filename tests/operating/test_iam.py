@@ -76,7 +76,7 @@ def discovering(folder: Path, profiles: str = "", defaults: str = "", clusters: 
 
 ACTIVE = '[profiles.batch]\nmode = "active"\nmax_tasks = 9'
 WRITES = {"ecs:UpdateService"}
-PROTECTION = {"ecs:ListTasks", "ecs:GetTaskProtection"}
+PROTECTION = {"ecs:GetTaskProtection"}
 STOPPING = {"ecs:DescribeTaskDefinition"}
 DISCOVERY = APIS - {"sts:AssumeRole"}
 
@@ -155,7 +155,7 @@ def test_operators_may_pause_discovered_services(tmp_path: Path) -> None:
     ("fields", "missing"),
     [
         ({"mode": "shadow"}, {"ecs:UpdateService"}),
-        ({"workers": "draining"}, {"ecs:ListTasks", "ecs:GetTaskProtection"}),
+        ({"workers": "draining"}, {"ecs:GetTaskProtection"}),
         ({"queues": f"https://sqs.eu-west-1.amazonaws.com/{ACCOUNT}/orders"}, {"sqs:GetQueueUrl"}),
         ({"queue_minutes": "false", "cpu_target_percent": "none"}, {"cloudwatch:GetMetricData"}),
         ({"queues": "[]"}, set(QUEUE_CALLS)),
@@ -193,7 +193,7 @@ def test_arns_are_as_narrow_as_the_settings() -> None:
     assert statement(document, "ecs:GetTaskProtection")["Resource"] == [f"arn:aws:ecs:eu-west-1:{ACCOUNT}:task/prod/*"]
     assert statement(document, "sqs:GetQueueUrl")["Resource"] == [f"arn:aws:sqs:eu-west-1:{ACCOUNT}:orders"]
     about_ecs = [one for one in document["Statement"] if one["Action"][0].startswith("ecs:")]
-    assert len(about_ecs) == 4
+    assert len(about_ecs) == 5
     cluster = {"ArnEquals": {"ecs:cluster": f"arn:aws:ecs:eu-west-1:{ACCOUNT}:cluster/prod"}}
     assert all(one["Condition"] == cluster for one in about_ecs)
 
@@ -259,7 +259,7 @@ def test_the_policy_for_diagnosing_is_read_only_and_limited_to_the_cluster() -> 
     assert (described["Sid"], described["Resource"]) == (
         "ReadTasks", [f"arn:aws:ecs:eu-west-1:{ACCOUNT}:task/prod/*"],
     )  # fmt: skip
-    assert "ecs:DescribeTasks" not in actions(policy(load(EVERYTHING))), "the daemon describes no tasks"
+    assert statement(policy(load(EVERYTHING)), "ecs:DescribeTasks") == described, "the daemon reads why tasks stop"
 
 
 def test_deny_statements_are_added_only_on_request() -> None:
