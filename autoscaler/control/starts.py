@@ -65,7 +65,7 @@ class StartWatch:
         self._dropped = dropped
         self._read_at: tuple[Instant, float] = -inf, -inf
         """The time of the last read, by the loop's clock and by the time of day."""
-        self.report: StartReport | None = None
+        self.report: StartReport | None = StartReport(dropped=dropped) if dropped else None
 
     async def check(self, fleet: Fleet, ports: Ports) -> None:
         """Start a read if one is requested and due; in the background if `ports.background` is given."""

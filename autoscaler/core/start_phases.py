@@ -190,7 +190,7 @@ class StartHealth(NamedTuple):
 class StartTimes(NamedTuple):
     """The start-up times of one revision. `phases`: without those that no task has. `health`: the results of the health
     checks of tasks that were read soon after their start (None: no task has health checks). `modes`: fast and slow
-    starts (None: one kind).
+    starts (None: one kind). `slowest`: the phase that takes the most time in slow starts (None: not known).
     """
 
     revision: str
@@ -198,10 +198,15 @@ class StartTimes(NamedTuple):
     phases: tuple[tuple[StartPhase, Quantiles], ...]
     health: StartHealth | None = None
     modes: Modes | None = None
+    slowest: StartPhase | None = None
 
     @property
     def longest(self) -> StartPhase | None:
-        """The phase that takes the most time (None: the start is short, or what is unknown may take more)."""
+        """The phase that takes the most time, of slow starts if there are two kinds (None: the start is short, or what
+        is unknown may take more).
+        """
+        if self.modes is not None:
+            return self.slowest
         known = [(times.median_s, phase) for phase, times in self.phases]
         if self.whole.median_s < SHORT_S or not known:
             return None
@@ -240,13 +245,29 @@ def start_times(starts: RevisionStarts) -> StartTimes:
     """Return the times of a revision, which has at least one task."""
     tasks = starts.tasks
     each = {phase: [took_s for task in tasks if (took_s := task.took_s(phase)) is not None] for phase in StartPhase}
+    modes = two_modes([typical_s for task in tasks if (typical_s := task.typical_s) is not None])
     return StartTimes(
         starts.revision,
         _quantiles([task.whole_s for task in tasks]),
         tuple((phase, _quantiles(took)) for phase, took in each.items() if took),
         _health(tasks),
-        two_modes([typical_s for task in tasks if (typical_s := task.typical_s) is not None]),
+        modes,
+        None if modes is None else _slowest(tasks, modes),
     )
+
+
+def _slowest(tasks: Sequence[StartedTask], modes: Modes) -> StartPhase | None:
+    """Return the phase that takes the most time in slow starts (None: a phase is not known)."""
+    whole = [[task.took_s(phase) or 0.0 for phase in StartPhase] for task in tasks if _is_slow(task, modes)]
+    if not whole:
+        return None
+    sums = [sum(each) for each in zip(*whole, strict=True)]
+    return list(StartPhase)[sums.index(max(sums))]
+
+
+def _is_slow(task: StartedTask, modes: Modes) -> bool:
+    is_known = all(task.took_s(phase) is not None for phase in StartPhase)
+    return is_known and task.typical_s is not None and task.typical_s > modes.limit_s
 
 
 def _health(tasks: Sequence[StartedTask]) -> StartHealth | None:

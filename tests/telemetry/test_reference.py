@@ -19,7 +19,7 @@ from tests.telemetry.scraping import after, scraped
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 ALL_FAMILIES: tuple[Family[Any], ...] = (*FAMILIES, *OWN)
 
-CLOSED_LABELS = {"kind", "state", "estimate", "verdict", "rule", "direction", "mode"}
+CLOSED_LABELS = {"kind", "state", "estimate", "verdict", "rule", "direction", "mode", "phase", "quantile"}
 """Labels with a fixed set of values in the code. The values of the other labels are names that the operator chose."""
 
 

@@ -20,6 +20,7 @@ from autoscaler.telemetry.logs import utc
 from autoscaler.telemetry.page.links import DOCUMENTATION
 from autoscaler.telemetry.page.rows import row_of
 from autoscaler.telemetry.past import StatusHistory
+from autoscaler.telemetry.starts import starts_of
 from autoscaler.telemetry.status_store import (
     MOST_SERVICES_WITH_HISTORY,
     RecordedPoll,
@@ -70,7 +71,7 @@ def update(
 
 
 def now(status: ServiceStatus) -> dict[str, Any]:
-    """Return the present values: row, names, queues and estimates."""
+    """Return the present values: row, names, queues, estimates and start-up times."""
     service = status.service
     return {
         "row": row_of(status),
@@ -78,6 +79,7 @@ def now(status: ServiceStatus) -> dict[str, Any]:
         "at": status.wall,
         "queues": list(_queues(status)),
         "estimates": list(_estimates(status)),
+        "starts": None if status.poll is None else starts_of(status.poll.starts),
         "cost": cost_of(status.poll, status.today) | {"compared": compared(status.poll, status.today)},
         "trouble": _trouble(status.poll),
         "assumption": _assumption(status),
