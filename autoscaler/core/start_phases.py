@@ -227,7 +227,7 @@ class StartTimes(NamedTuple):
         ]
         words = f"median {_seconds(self.whole.median_s)} s: {', '.join(parts)}"
         if self.modes is not None:
-            slow = f"{self.modes.slow_share:.0%} of the starts take about {_seconds(self.modes.slow_s)} s"
+            slow = f"{100 * self.modes.slow_share:.0f} % of the starts take about {_seconds(self.modes.slow_s)} s"
             words = f"{words}; {slow}, the others {_seconds(self.modes.fast_s)} s"
         return words if self.longest is None else f"{words}; {ADVICE[self.longest]}"
 

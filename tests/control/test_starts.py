@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
@@ -16,9 +17,13 @@ from autoscaler.control.background import Background
 from autoscaler.control.cadence import Rhythm
 from autoscaler.control.loop import ServiceLoop
 from autoscaler.control.starts import DENIED_S, EVERY_S, FIRST_SPREAD_S, FUTURE_S, SETTLE_S, SPREAD_RATIO, StartWatch
+from autoscaler.core.engine import decide
+from autoscaler.core.estimate.starting import ASSUMED_LEAD_S
+from autoscaler.core.knowledge import SlowStarts
 from autoscaler.core.model import Fleet, Missing
 from autoscaler.core.start_phases import MOST_REVISIONS, MOST_TASKS, StartedTask, task_number
 from autoscaler.ports import Ports, ServiceRef, StartReading, StartReport
+from autoscaler.situation import decode, encode
 from tests.control.fakes import NOON, FakePorts, now, ports_of, service
 from tests.virtual import run_virtually
 
@@ -332,3 +337,23 @@ def test_times_of_day_become_times_of_the_clock() -> None:
         assert read_at == now() == BEGAN + 200.0
 
     run_virtually(main())
+
+
+def test_two_kinds_of_starts_reach_the_decision_and_its_record() -> None:
+    """Half of the tasks started in 8 s and half in 90 s. Each decision follows from its record alone, so a replay gives
+    the same.
+    """
+    world, tasks = FakePorts(desired=40), FakeStarts()
+    tasks.start(20, -5000.0, 8.0)
+    tasks.start(20, -4000.0, 90.0)
+    play(world, tasks, 1200.0, {600.0: lambda: setattr(world, "waiting", 500)}, max_tasks=200)
+    last = world.polls[-1].observation
+    assert last is not None
+    assert last.knowledge is not None
+    assert last.knowledge.slow_starts == SlowStarts(0.5, 90.0 + ASSUMED_LEAD_S)
+    assert last.knowledge.start_s.value < 20.0
+    for poll in world.polls:
+        assert poll.observation is not None
+        assert poll.decision is not None
+        record = json.loads(json.dumps(encode(poll.policy, poll.observation, poll.memory)))
+        assert decide(*decode(record)) == poll.decision

@@ -254,4 +254,4 @@ def test_a_difference_that_changes_no_plan_is_none() -> None:
 
 def test_the_sentence_names_both_kinds() -> None:
     found = times(*(task(1.0, 2.0, 3.0) for _ in range(28)), *(task(170.0, 2.0, 8.0) for _ in range(12)))
-    assert "30% of the starts take about 180 s, the others 6 s" in found.sentence
+    assert "30 % of the starts take about 180 s, the others 6 s" in found.sentence

@@ -240,11 +240,11 @@ def test_half_fast_and_half_slow_starts_meet_the_latency_target_and_no_more(
     """
     one, starts_s = half_and_half(), (8.0 + ASSUMED_LEAD_S, 90.0 + ASSUMED_LEAD_S)
     learned = replace(known((0.0, backlog)), start_s=one.estimate(200.0), start_late_s=one.late_s, slow_starts=one.slow)
-    blind = replace(learned, start_s=learned.start_s._replace(value=learned.mean_start_s), slow_starts=None)
+    one_mean = replace(learned, start_s=learned.start_s._replace(value=learned.mean_start_s), slow_starts=None)
     due_s = latency_s - min(GUARD_S, GUARD_RATIO * latency_s)
     two, by_mean = (
         received(need(policy(latency_s), each, work(backlog), 0, 0).load, due_s, *starts_s) / backlog
-        for each in (learned, blind)
+        for each in (learned, one_mean)
     )
     assert 1.0 <= two <= 1.25
     assert by_mean == pytest.approx(by_mean_ratio, abs=0.01)
