@@ -283,26 +283,31 @@ class StartedAfter(NamedTuple):
 
 
 class StartReading(NamedTuple):
-    """Tasks of a service that have started, and the IDs of those that run or start now."""
+    """Tasks of a service that have started, and the `task_number` of each that runs or starts now. `dropped`: tasks
+    that have started and whose times cannot be used.
+    """
 
     tasks: tuple[StartedTask, ...]
-    running: frozenset[str]
+    running: frozenset[int]
+    dropped: int = 0
 
 
 class StartPort(Protocol):
-    async def started(self, service: ServiceRef, known: AbstractSet[str]) -> StartReading | Missing:
-        """Return a sample of the service's tasks that have started and whose IDs are not `known`, in two calls or a few
-        more, with the lowest priority. Never raises `AutoscalerError`. Missing does not prevent anything.
+    async def started(self, service: ServiceRef, known: AbstractSet[int]) -> StartReading | Missing:
+        """Return a sample of the service's tasks that have started and are not `known`, in two calls or a few more,
+        with the lowest priority. Never raises `AutoscalerError`. Missing does not prevent anything.
         """
 
 
 class StartReport(NamedTuple):
     """The start-up times of a service's revisions, the newest first. `gap`: why the last read failed (None: it did
-    not).
+    not). `dropped`: the tasks that were left out until now, because their times contradict each other, are missing, or
+    are in the future.
     """
 
     times: tuple[StartTimes, ...] = ()
     gap: Missing | None = None
+    dropped: int = 0
 
 
 class DiagnosisPort(Protocol):

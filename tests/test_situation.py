@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.core.engine import decide
-from autoscaler.core.knowledge import Regime
+from autoscaler.core.knowledge import Regime, SlowStarts
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import MetricReading, Missing, QueueReading, StopTimeout, Utilization, Verdict
 from autoscaler.errors import ConfigError
@@ -122,10 +122,31 @@ def test_what_is_unusual_is_recorded(regime: Regime, bottleneck: float | None, s
     learned = replace(known(), regime=regime, bottleneck=bottleneck, holding_s=holding_s, standing=standing)
     if bottleneck is not None:
         learned = replace(learned, trial=25.0, test=20.0, groups=7.0, overtaken_s=45.0)
+        learned = replace(learned, slow_starts=SlowStarts(0.3, 180.0))
     world = calm.seen(5, in_flight=3, knowledge=learned)
     record = json.loads(json.dumps(encode(calm.policy(), world, Memory())))
     assert decode(record)[2].knowledge == learned
     assert decides_equally((calm.policy(backlog_per_task=None), Memory(), world))
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.1, 1.5])
+def test_slow_starts_are_a_part_of_all_starts(share: float) -> None:
+    learned = replace(known(), slow_starts=SlowStarts(share, 180.0))
+    record = json.loads(json.dumps(encode(calm.policy(), calm.seen(5, knowledge=learned), Memory())))
+    with pytest.raises(ConfigError, match="share"):
+        decode(record)
+
+
+def test_slow_starts_change_the_decision_and_the_record_decides_the_same() -> None:
+    """A replay has the same two kinds of starts as the daemon."""
+    worlds = [
+        calm.seen(400, knowledge=replace(known((10.0, 400.0)), slow_starts=slow))
+        for slow in (None, SlowStarts(0.5, 180.0))
+    ]
+    policy = calm.policy(backlog_per_task=None)
+    targets = [decide(policy, Memory(), world).demand or 0 for world in worlds]
+    assert targets[0] < targets[1]
+    assert all(decides_equally((policy, Memory(), world)) for world in worlds)
 
 
 def test_an_unknown_regime_is_a_problem() -> None:

@@ -10,7 +10,7 @@ from autoscaler.aws.calls import DESCRIBE_TASKS, LIST_TASKS
 from autoscaler.aws.faults import clean, missing
 from autoscaler.aws.names import service_subject, short_name
 from autoscaler.core.model import Missing
-from autoscaler.core.start_phases import StartedTask
+from autoscaler.core.start_phases import StartedTask, task_number
 from autoscaler.errors import AutoscalerError, Unreadable
 from autoscaler.ports import ServiceRef, StartReading, Urgency
 
@@ -34,18 +34,18 @@ class EcsStarts:
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
 
-    async def started(self, service: ServiceRef, known: AbstractSet[str]) -> StartReading | Missing:
+    async def started(self, service: ServiceRef, known: AbstractSet[int]) -> StartReading | Missing:
         """Return the tasks that have started and are not `known`. Never raises `AutoscalerError`."""
         try:
             async with within(WHOLE_S, service_subject(service), "reading its tasks' start-up times"):
                 arns = await self._listed(service, known)
-                new = [arn for arn in arns if short_name(arn) not in known][:PAGE]
-                tasks = await self._described(service, new) if new else ()  # ECS rejects an empty list
+                new = [arn for arn in arns if _number(arn) not in known][:PAGE]
+                tasks, dropped = await self._described(service, new) if new else ((), 0)  # ECS rejects an empty list
         except AutoscalerError as fault:
             return missing(fault)
-        return StartReading(tasks, frozenset(map(short_name, arns)))
+        return StartReading(tasks, frozenset(map(_number, arns)), dropped)
 
-    async def _listed(self, service: ServiceRef, known: AbstractSet[str]) -> list[str]:
+    async def _listed(self, service: ServiceRef, known: AbstractSet[int]) -> list[str]:
         arns: list[str] = []
         more: dict[str, object] = {}
         for _ in range(MOST_PAGES):
@@ -61,13 +61,15 @@ class EcsStarts:
                 **more,
             )
             arns += answer.words("taskArns")
-            if not answer.has("nextToken") or sum(short_name(arn) not in known for arn in arns) >= ENOUGH:
+            if not answer.has("nextToken") or sum(_number(arn) not in known for arn in arns) >= ENOUGH:
                 break
             more = {"nextToken": answer.word("nextToken")}
         return list(dict.fromkeys(arns))
 
-    async def _described(self, service: ServiceRef, arns: list[str]) -> tuple[StartedTask, ...]:
-        """Return the tasks that have started. A task whose description is malformed is left out."""
+    async def _described(self, service: ServiceRef, arns: list[str]) -> tuple[tuple[StartedTask, ...], int]:
+        """Return the tasks that have started, and the number of those whose times cannot be used: a time is missing or
+        malformed, or contradicts another.
+        """
         answer = await self._caller.ask(
             DESCRIBE_TASKS,
             service_subject(service),
@@ -76,25 +78,35 @@ class EcsStarts:
             cluster=service.cluster,
             tasks=arns,
         )
-        return tuple(task for one in answer.parts("tasks") if (task := _started(one)) is not None)
+        started, dropped = list[StartedTask](), 0
+        for one in answer.parts("tasks"):
+            try:
+                task = _started(one) if one.has("startedAt") else None
+            except Unreadable:
+                dropped += 1
+                continue
+            if task is not None and task.is_consistent:
+                started.append(task)
+            else:
+                dropped += task is not None
+        return tuple(started), dropped
 
 
-def _started(found: ResponsePart) -> StartedTask | None:
-    try:
-        created, started = _moment(found, "createdAt"), _moment(found, "startedAt")
-        if created is None or started is None:
-            return None
-        return StartedTask(
-            short_name(found.word("taskArn")),
-            clean(short_name(found.word("taskDefinitionArn"))),
-            created,
-            started,
-            _moment(found, "pullStartedAt"),
-            _moment(found, "pullStoppedAt"),
-            HEALTH.get(found.word_or("healthStatus", "UNKNOWN")),
-        )
-    except Unreadable:
-        return None
+def _number(arn: str) -> int:
+    return task_number(short_name(arn))
+
+
+def _started(found: ResponsePart) -> StartedTask:
+    """Return a task that has started. Raises `Unreadable` if a time that every start has is missing."""
+    return StartedTask(
+        _number(found.word("taskArn")),
+        clean(short_name(found.word("taskDefinitionArn"))),
+        found.moment("createdAt"),
+        found.moment("startedAt"),
+        _moment(found, "pullStartedAt"),
+        _moment(found, "pullStoppedAt"),
+        HEALTH.get(found.word_or("healthStatus", "UNKNOWN")),
+    )
 
 
 def _moment(found: ResponsePart, name: str) -> float | None:

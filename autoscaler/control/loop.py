@@ -207,7 +207,7 @@ class ServiceLoop:
         self._fleet.forget_write()
         self._observer = Observer(service, ports, self._rhythm.interval_s)
         self._learning = Learning(service, ports, self._rhythm.interval_s)
-        self._starts = StartWatch(service.ref)
+        self._starts = StartWatch(service.ref, self._starts.dropped)
         self._diagnoses, self._following = DiagnosisWatch(service.ref), StartFollower()
         self._receives = Receives(service.queues, ports.clock, ports.wall)
 

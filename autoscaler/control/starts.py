@@ -6,6 +6,7 @@ Without the permission everything works as before, with the start-up time as the
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from math import inf
 from zlib import crc32
@@ -38,24 +39,33 @@ RETRY_S, MOST_RETRY_S = 60.0, 3600.0
 """Seconds until another failed read is repeated, doubled each time, and their maximum."""
 
 
-class StartWatch:
-    """The starts of one service. They are read after more tasks run than before, and once for those found at first."""
+FUTURE_S = 60.0
+"""A start that is this much in the future is no time at all. A smaller difference is that of two clocks."""
 
-    def __init__(self, service: ServiceRef) -> None:
+
+class StartWatch:
+    """The starts of one service. They are read after more tasks run than before, and once for those found at the start.
+
+    `dropped`: the tasks that were left out before, of a service that was created again.
+    """
+
+    def __init__(self, service: ServiceRef, dropped: int = 0) -> None:
         self._service = service
         self._share = crc32(service.key.encode()) / 2**32
         self._running = 0
         self._pending = self._is_reading = False
         self._due: Instant = -inf
         self._retry_s = RETRY_S
-        self._seen: frozenset[str] = frozenset()
+        self._seen = array("I")
+        """The numbers of the tasks that were read and run."""
         self._until = -inf
         """The newest start that was read, in seconds since the epoch: an earlier one counts no more."""
         self._starts: tuple[RevisionStarts, ...] = ()
         self._new: list[StartedTask] = []
+        self._dropped = dropped
         self._read_at: tuple[Instant, float] = -inf, -inf
         """The time of the last read, by the loop's clock and by the time of day."""
-        self.report: StartReport | None = None
+        self.report: StartReport | None = StartReport(dropped=dropped) if dropped else None
 
     async def check(self, fleet: Fleet, ports: Ports) -> None:
         """Start a read if one is requested and due; in the background if `ports.background` is given."""
@@ -78,7 +88,7 @@ class StartWatch:
 
     async def _read(self, ports: Ports) -> None:
         port = ports.starts
-        answer = Missing("not read") if port is None else await port.started(self._service, self._seen)
+        answer = Missing("not read") if port is None else await port.started(self._service, frozenset(self._seen))
         self._is_reading, now = False, ports.clock()
         if isinstance(answer, Missing):
             self._pending = True
@@ -92,17 +102,29 @@ class StartWatch:
         denied = gap.kind == Denied.kind
         self._due = now + (DENIED_S if denied else self._retry_s) * (1 + SPREAD_RATIO * self._share)
         self._retry_s = min(MOST_RETRY_S, 2 * self._retry_s)
-        self.report = StartReport(() if self.report is None else self.report.times, gap)
+        self.report = StartReport(() if self.report is None else self.report.times, gap, self._dropped)
 
     def _add(self, answer: StartReading) -> None:
         """Store the starts after the newest known one. So each counts once, even if a long list of tasks is read in
         parts; an earlier one that was not in the sample is left out.
         """
-        new = [task for task in answer.tasks if task.started > self._until and task.task not in self._seen]
-        self._seen = (self._seen | {task.task for task in answer.tasks}) & answer.running
+        wall, known = self._read_at[1], frozenset(self._seen)
+        tasks = [task for task in answer.tasks if task.started <= wall + FUTURE_S]
+        self._dropped += answer.dropped + len(answer.tasks) - len(tasks)
+        new = [
+            task._replace(read_after_s=max(0.0, wall - task.started))
+            for task in tasks
+            if task.started > self._until and task.task not in known
+        ]
+        self._seen = array("I", sorted((known | {task.task for task in answer.tasks}) & answer.running))
         self._until = max((task.started for task in new), default=self._until)
         self._starts, self._new = with_started(self._starts, new), new
-        self.report = StartReport(tuple(start_times(revision) for revision in reversed(self._starts)))
+        times = tuple(start_times(revision) for revision in reversed(self._starts))
+        self.report = StartReport(times, dropped=self._dropped)
+
+    @property
+    def dropped(self) -> int:
+        return self._dropped
 
     def take(self) -> tuple[Sequence[TimedStart], Instant]:
         """Return the starts of the last read for the estimate, and the time of that read. They are returned once."""

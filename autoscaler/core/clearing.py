@@ -51,7 +51,7 @@ def time_to_clear_s(known: Knowledge, running: int, tasks: int) -> float:
     useful = inf if known.useful is None else known.useful
     per_task = known.concurrency.value / known.slot_s
     now, later = (min(count, useful) * per_task - known.rate_per_s.value for count in (min(running, tasks), tasks))
-    waiting, start_s = known.waiting, known.start_s.value
+    waiting, start_s = known.waiting, known.mean_start_s
     if now > 0 and waiting <= now * start_s:
         return waiting / now
     if later <= 0:

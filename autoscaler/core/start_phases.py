@@ -5,17 +5,22 @@
 - pulling: from the begin to the end of the pull of all images.
 - booting: from the end of the pull until the task runs: its containers are created and started.
 
-The three add up to the whole. A time that ECS did not record, or that contradicts another, is unknown, never zero. ECS
-does not record when a task became healthy; only its health at the time of the reading is known.
+The three add up to the whole. A time that ECS did not record is unknown, never zero. A task whose times contradict each
+other is left out.
+
+ECS records no time at which a task became healthy: only its health at the time of the reading is known, and how long it
+had run by then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from math import log, sqrt
+from math import isnan, log, nan, sqrt
 from statistics import fmean, pvariance
+from struct import Struct
 from typing import NamedTuple
+from zlib import crc32
 
 from autoscaler.core.figures import several
 
@@ -59,17 +64,25 @@ REMEDIES = {
 
 class StartedTask(NamedTuple):
     """One task that runs or ran. Times are in seconds since the epoch, as ECS recorded them (None: not recorded).
-    `task`: its ID. `revision`: its task definition, `family:revision`. `healthy`: the result of its container health
-    checks when it was read (None: it has none, or no result yet).
+    `task`: the `task_number` of its ID. `revision`: its task definition, `family:revision`. `healthy`: the result of
+    its container health checks when it was read (None: it has none, or no result yet). `read_after_s`: how long it had
+    run by then (None: not known).
     """
 
-    task: str
+    task: int
     revision: str
     created: float
     started: float
     pull_started: float | None = None
     pull_stopped: float | None = None
     healthy: bool | None = None
+    read_after_s: float | None = None
+
+    @property
+    def is_consistent(self) -> bool:
+        """Whether the known times are in the order of the phases."""
+        known = [at for at in (self.created, self.pull_started, self.pull_stopped, self.started) if at is not None]
+        return known == sorted(known)
 
     @property
     def whole_s(self) -> float:
@@ -77,16 +90,11 @@ class StartedTask(NamedTuple):
         return self.started - self.created
 
     def took_s(self, phase: StartPhase) -> float | None:
-        """Return the seconds of the phase (None: unknown). Times in an impossible order are unknown."""
-        began, ended = self.pull_started, self.pull_stopped
-        if began is not None and not self.created <= began <= self.started:
-            began = None
-        if ended is not None and not (self.created if began is None else began) <= ended <= self.started:
-            ended = None
+        """Return the seconds of the phase (None: unknown)."""
         start, end = {
-            StartPhase.PLACING: (self.created, began),
-            StartPhase.PULLING: (began, ended),
-            StartPhase.BOOTING: (ended, self.started),
+            StartPhase.PLACING: (self.created, self.pull_started),
+            StartPhase.PULLING: (self.pull_started, self.pull_stopped),
+            StartPhase.BOOTING: (self.pull_stopped, self.started),
         }[phase]
         return None if start is None or end is None else end - start
 
@@ -95,30 +103,58 @@ class StartedTask(NamedTuple):
         """The start-up time for the estimate (None: an exception that teaches nothing about the next start)."""
         placing_s = self.took_s(StartPhase.PLACING)
         waited_s = self.whole_s if placing_s is None else placing_s
-        return self.whole_s if 0 <= waited_s <= STALLED_S and 0 <= self.whole_s <= LONGEST_S else None
+        return self.whole_s if waited_s <= STALLED_S and self.whole_s <= LONGEST_S else None
+
+
+def task_number(name: str) -> int:
+    """Return a number of 32 bits for the ID of a task. Of 500 tasks, two have the same one with a probability of 3 in
+    100,000; one of them is then left out.
+    """
+    return crc32(name.encode())
+
+
+_PACKED = Struct("<Idddddb")
+"""A stored task: number, the four times, `read_after_s` and `healthy`; NaN and -1 are None."""
 
 
 class RevisionStarts(NamedTuple):
-    """The newest started tasks of one revision, oldest first."""
+    """The newest started tasks of one revision, oldest first: 45 bytes each."""
 
     revision: str
-    tasks: tuple[StartedTask, ...]
+    packed: bytes
+
+    @property
+    def tasks(self) -> tuple[StartedTask, ...]:
+        return tuple(_unpacked(self.revision, values) for values in _PACKED.iter_unpack(self.packed))
+
+
+def _packed(task: StartedTask) -> bytes:
+    optional = (nan if each is None else each for each in (task.pull_started, task.pull_stopped, task.read_after_s))
+    healthy = -1 if task.healthy is None else task.healthy
+    return _PACKED.pack(task.task, task.created, task.started, *optional, healthy)
+
+
+def _unpacked(revision: str, values: tuple[int, float, float, float, float, float, int]) -> StartedTask:
+    number, created, started, *optional, healthy = values
+    begun, ended, after_s = (None if isnan(each) else each for each in optional)
+    return StartedTask(number, revision, created, started, begun, ended, None if healthy < 0 else healthy == 1, after_s)
 
 
 def with_started(known: Sequence[RevisionStarts], tasks: Iterable[StartedTask]) -> tuple[RevisionStarts, ...]:
     """Return the stored starts with these tasks: each task counts once, with its first reading. The revision with the
-    newest start is last. The order of the tasks makes no difference.
+    newest start is last. The order of the tasks makes no difference. A task whose times contradict each other is left
+    out.
     """
-    each = {task.task: task for task in tasks if task.whole_s >= 0}
+    each = {task.task: task for task in tasks if task.is_consistent}
     each |= {task.task: task for revision in known for task in revision.tasks}
     by_revision: dict[str, list[StartedTask]] = {}
     for task in sorted(each.values(), key=_when):
         by_revision.setdefault(task.revision, []).append(task)
-    found = [RevisionStarts(name, tuple(started[-MOST_TASKS:])) for name, started in by_revision.items()]
-    return tuple(sorted(found, key=lambda revision: _when(revision.tasks[-1]))[-MOST_REVISIONS:])
+    newest = sorted(by_revision.items(), key=lambda revision: _when(revision[1][-1]))[-MOST_REVISIONS:]
+    return tuple(RevisionStarts(name, b"".join(map(_packed, started[-MOST_TASKS:]))) for name, started in newest)
 
 
-def _when(task: StartedTask) -> tuple[float, str]:
+def _when(task: StartedTask) -> tuple[float, int]:
     return task.started, task.task
 
 
@@ -130,21 +166,47 @@ class Quantiles(NamedTuple):
     tasks: int
 
 
+SOON_S = 300.0
+"""A reading this long after a start, or later, says nothing about the time until the task was healthy."""
+
+
+class StartHealth(NamedTuple):
+    """Of `tasks` tasks, `healthy` were healthy and `unhealthy` were not when they were read, a median of `after_s`
+    seconds after they ran; the others had no result yet.
+    """
+
+    healthy: int
+    unhealthy: int
+    tasks: int
+    after_s: float
+
+    @property
+    def sentence(self) -> str:
+        bad = f", {self.unhealthy} unhealthy" if self.unhealthy else ""
+        when = f"{_seconds(self.after_s)} s after they ran (median)"
+        return f"health checks: {self.healthy} of {several(self.tasks, 'task')} healthy{bad}, read {when}"
+
+
 class StartTimes(NamedTuple):
-    """The start-up times of one revision. `phases`: without those that no task has. `healthy`, `unhealthy`: the tasks
-    with that result of their health checks when they were read.
+    """The start-up times of one revision. `phases`: without those that no task has. `health`: the results of the health
+    checks of tasks that were read soon after their start (None: no task has health checks). `modes`: fast and slow
+    starts (None: one kind). `slowest`: the phase that takes the most time in slow starts (None: not known).
     """
 
     revision: str
     whole: Quantiles
     phases: tuple[tuple[StartPhase, Quantiles], ...]
-    healthy: int = 0
-    unhealthy: int = 0
+    health: StartHealth | None = None
     modes: Modes | None = None
+    slowest: StartPhase | None = None
 
     @property
     def longest(self) -> StartPhase | None:
-        """The phase that takes the most time (None: the start is short, or what is unknown may take more)."""
+        """The phase that takes the most time, of slow starts if there are two kinds (None: the start is short, or what
+        is unknown may take more).
+        """
+        if self.modes is not None:
+            return self.slowest
         known = [(times.median_s, phase) for phase, times in self.phases]
         if self.whole.median_s < SHORT_S or not known:
             return None
@@ -165,7 +227,7 @@ class StartTimes(NamedTuple):
         ]
         words = f"median {_seconds(self.whole.median_s)} s: {', '.join(parts)}"
         if self.modes is not None:
-            slow = f"{self.modes.slow_share:.0%} of the starts take about {_seconds(self.modes.slow_s)} s"
+            slow = f"{100 * self.modes.slow_share:.0f} % of the starts take about {_seconds(self.modes.slow_s)} s"
             words = f"{words}; {slow}, the others {_seconds(self.modes.fast_s)} s"
         return words if self.longest is None else f"{words}; {ADVICE[self.longest]}"
 
@@ -183,14 +245,39 @@ def start_times(starts: RevisionStarts) -> StartTimes:
     """Return the times of a revision, which has at least one task."""
     tasks = starts.tasks
     each = {phase: [took_s for task in tasks if (took_s := task.took_s(phase)) is not None] for phase in StartPhase}
+    modes = two_modes([typical_s for task in tasks if (typical_s := task.typical_s) is not None])
     return StartTimes(
         starts.revision,
         _quantiles([task.whole_s for task in tasks]),
         tuple((phase, _quantiles(took)) for phase, took in each.items() if took),
-        sum(task.healthy is True for task in tasks),
-        sum(task.healthy is False for task in tasks),
-        two_modes([typical_s for task in tasks if (typical_s := task.typical_s) is not None]),
+        _health(tasks),
+        modes,
+        None if modes is None else _slowest(tasks, modes),
     )
+
+
+def _slowest(tasks: Sequence[StartedTask], modes: Modes) -> StartPhase | None:
+    """Return the phase that takes the most time in slow starts (None: a phase is not known)."""
+    whole = [[task.took_s(phase) or 0.0 for phase in StartPhase] for task in tasks if _is_slow(task, modes)]
+    if not whole:
+        return None
+    sums = [sum(each) for each in zip(*whole, strict=True)]
+    return list(StartPhase)[sums.index(max(sums))]
+
+
+def _is_slow(task: StartedTask, modes: Modes) -> bool:
+    is_known = all(task.took_s(phase) is not None for phase in StartPhase)
+    return is_known and task.typical_s is not None and task.typical_s > modes.limit_s
+
+
+def _health(tasks: Sequence[StartedTask]) -> StartHealth | None:
+    """Return the health of the tasks that were read soon after they ran (None: none has health checks)."""
+    soon = [task for task in tasks if task.read_after_s is not None and task.read_after_s < SOON_S]
+    if all(task.healthy is None for task in soon):
+        return None
+    healthy, unhealthy = (sum(task.healthy is result for task in soon) for result in (True, False))
+    after_s = _quantiles([task.read_after_s or 0.0 for task in soon]).median_s
+    return StartHealth(healthy, unhealthy, len(soon), after_s)
 
 
 def _quantiles(seconds: Sequence[float]) -> Quantiles:

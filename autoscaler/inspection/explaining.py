@@ -128,7 +128,7 @@ def _learned(known: Knowledge) -> Iterator[Input]:
     state = "assumed, nothing learned yet: " if guessed else "learning: " if known.is_learning else ""
     yield _estimate("processing time", known.processing_s, f"{state}{seconds(known.processing_s.value)}{slow}")
     yield _estimate("concurrency", known.concurrency, f"{several(known.concurrency.value, 'message')} per task")
-    yield _estimate("start-up", known.start_s, f"{seconds(known.start_s.value)}, p90 {seconds(known.start_late_s)}")
+    yield _estimate("start-up", known.start_s, _start_up(known))
     yield _estimate(
         "arrivals",
         known.rate_per_s,
@@ -151,6 +151,13 @@ def _learned(known: Knowledge) -> Iterator[Input]:
         if queue.waiting:
             age_s = queue.waiting[-1].seconds
             yield Input(f"backlog {queue.name}", f"oldest message about {age_s:,.0f} s old (estimated, used)")
+
+
+def _start_up(known: Knowledge) -> str:
+    slow, late = known.slow_starts, f"p90 {seconds(known.start_late_s)}"
+    if slow is None:
+        return f"{seconds(known.start_s.value)}, {late}"
+    return f"{seconds(known.start_s.value)}, and {slow.share:.0%} of the tasks {seconds(slow.seconds)}; {late}"
 
 
 def _estimate(name: str, estimate: Estimate, words: str) -> Input:
@@ -199,6 +206,7 @@ def _votes(account: Mapping[str, Any]) -> list[dict[str, Any]]:
         return []
 
 
+STARTS = "Starts: from the creation of a task until it runs, by ECS's own times"
 DEMAND = "Demand: largest term, at most the smallest with <=, rounded up (* decides)"
 
 
@@ -208,6 +216,7 @@ def page(account: Mapping[str, Any], columns: int | None = None) -> str:
     """
     blocks = (
         _block("Inputs", (_shown_input(entry) for entry in account["inputs"]), columns),
+        _block(STARTS, _starts(account.get("starts")), columns),
         _block(DEMAND, _demand(account), columns),
         _block("Steps", (_shown_step(step) for step in account["steps"]), columns),
         _block(
@@ -227,6 +236,23 @@ def _advice(advice: Mapping[str, Any], columns: int | None) -> Iterator[str]:
     for name, word in (("cause", "Cause"), ("remedy", "To do")):
         if advice.get(name):
             yield from wrapped(f"{word}: {printable(str(advice[name])).rstrip('.')}.", columns)
+
+
+def _starts(starts: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
+    """Yield the start-up times of each revision, then what is not known (nothing: an older daemon, or not read yet)."""
+    for each in () if starts is None else starts["revisions"]:
+        whole = each["whole"]
+        yield "revision", f"{each['revision']}, {several(whole['starts'], 'start')}"
+        yield "median", each["text"].removeprefix("median ")
+        late = ", ".join(f"{number(times['p90_s'])} {phase}" for phase, times in each["phases"].items())
+        yield "p90", f"{seconds(whole['p90_s'])}{f': {late}' if late else ''}"
+        if each["health"] is not None:
+            yield "health", each["health"]["text"].removeprefix("health checks: ")
+    if starts is not None and starts["dropped"]:
+        tasks = several(starts["dropped"], "task")
+        yield "left out", f"{tasks}: their times are missing, contradict each other or are in the future"
+    if starts is not None and starts["gap"] is not None:
+        yield "not read", "; ".join(filter(None, (starts["gap"], starts["remedy"])))
 
 
 def _demand(account: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -275,7 +301,7 @@ def _target(account: Mapping[str, Any]) -> tuple[str, ...]:
 def _block(title: str, rows: Iterable[Sequence[str]], columns: int | None) -> str:
     shown = [tuple(cell and printable(cell) for cell in map(str, row)) for row in rows]
     if not shown:
-        return "" if title in {"Faults", "Notices"} else f"{title}\n  none\n"
+        return "" if title in {"Faults", "Notices", STARTS} else f"{title}\n  none\n"
     room = None if columns is None else columns - 2
     widths = widths_of(shown, room)
     lines = (line for row in shown for line in laid_out(row, widths, room))

@@ -190,6 +190,25 @@ def _knowledge() -> Iterator[Family[ScrapeView]]:
         stability=Stability.BETA,
     )
     yield Family(
+        "autoscaler_task_start_seconds",
+        "Time of a task's start by ECS's own times, for the newest revision with a start: median (0.5) and 90th "
+        "percentile (0.9) of each phase (placing, pulling, booting) and of the whole. No sample while it is not known.",
+        "seconds",
+        ("phase", "quantile"),
+        samples.task_starts,
+        stability=Stability.BETA,
+    )
+    yield Family(
+        "autoscaler_task_starts_left_out_total",
+        "Started tasks that the start-up times leave out: their times are missing, contradict each other or are in the "
+        "future.",
+        "tasks",
+        (),
+        samples.starts_left_out,
+        MetricKind.COUNTER,
+        Stability.BETA,
+    )
+    yield Family(
         "autoscaler_expected_messages",
         "Messages expected within the next minute, including look-ahead if it is used.",
         "messages",

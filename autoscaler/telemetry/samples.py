@@ -189,6 +189,23 @@ def confidences(view: ScrapeView) -> Samples:
     return [((name,), 1.0 if isinf(estimate.weight) else estimate.confidence) for name, estimate in each]
 
 
+WHOLE_START = "whole"
+"""The phase of a start that is all of it."""
+
+
+def task_starts(view: ScrapeView) -> Iterator[tuple[tuple[str, ...], float]]:
+    poll = view.status.poll
+    for times in () if poll is None or poll.starts is None else poll.starts.times[:1]:
+        for phase, each in ((WHOLE_START, times.whole), *times.phases):
+            yield (phase, "0.5"), each.median_s
+            yield (phase, "0.9"), each.p90_s
+
+
+def starts_left_out(view: ScrapeView) -> Samples:
+    poll = view.status.poll
+    return [((), 0.0 if poll is None or poll.starts is None else poll.starts.dropped)]
+
+
 def expected_waits(view: ScrapeView) -> Samples:
     poll = view.status.poll
     wait_s = None if poll is None or poll.observation is None else expected_wait_s(poll.observation)

@@ -9,10 +9,12 @@ from autoscaler.core.estimate.starting import measured_start_s
 from autoscaler.core.model import Backlog, Instant, QueueReading
 from autoscaler.core.policy import Policy
 from autoscaler.core.slo import expected_wait_s
-from autoscaler.telemetry.account import account_of, ecs_of, notice_of
+from autoscaler.ports import Poll
+from autoscaler.telemetry.account import PollFault, account_of, ecs_of, notice_of
 from autoscaler.telemetry.cost import cost_of
 from autoscaler.telemetry.logs import utc
 from autoscaler.telemetry.pages import paced
+from autoscaler.telemetry.starts import starts_of
 from autoscaler.telemetry.status_store import (
     SILENT,
     RecordedPoll,
@@ -82,6 +84,7 @@ def _service(status: ServiceStatus, now: Instant, silent: Container[str]) -> dic
         "ecs": ecs_of(status.poll),
         "queues": _queues(status),
         **_expected(status),
+        "starts": None if status.poll is None else starts_of(status.poll.starts),
         "cost": cost_of(status.poll, status.today),
         "decision": _brief(status),
     }
@@ -156,12 +159,12 @@ def decisions(recorded: tuple[RecordedPoll, ...], status: ServiceStatus) -> dict
     """Return the last decisions of the service, oldest first, each with its situation: the logged ones, and the newest
     one.
     """
-    entries = [_entry(one.wall, one.event.value, account_of(one.poll, one.faults)) for one in paced(recorded)]
+    entries = [_entry(one.wall, one.event.value, one.poll, one.faults) for one in paced(recorded)]
     newest = status.newest_unrecorded(recorded)
     if newest is not None:
-        entries.append(_entry(status.wall, None, account_of(newest, status.faults)))
+        entries.append(_entry(status.wall, None, newest, status.faults))
     return {"service": status.service.key, "decisions": entries}
 
 
-def _entry(wall: float, event: str | None, account: Mapping[str, Any]) -> dict[str, Any]:
-    return {"ts": utc(wall), "event": event, **account}
+def _entry(wall: float, event: str | None, poll: Poll, faults: tuple[PollFault, ...]) -> dict[str, Any]:
+    return {"ts": utc(wall), "event": event, **account_of(poll, faults), "starts": starts_of(poll.starts)}

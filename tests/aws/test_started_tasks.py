@@ -7,7 +7,7 @@ import pytest
 from autoscaler.aws import started_tasks
 from autoscaler.aws.connection import Aws
 from autoscaler.core.model import Missing
-from autoscaler.core.start_phases import StartPhase
+from autoscaler.core.start_phases import StartPhase, task_number
 from autoscaler.ports import Category, ServiceRef, StartReading, Urgency
 from tests.aws.double import AwsDouble, AwsReply, fault, ok
 from tests.aws.spies import Spies
@@ -15,7 +15,7 @@ from tests.aws.spies import Spies
 REF = ServiceRef("shop", "prod", "arn:aws:ecs:eu-west-1:123456789012:service/prod/orders")
 ARN = "arn:aws:ecs:eu-west-1:123456789012:task/prod/"
 NOON = 1_795_000_000.0
-NONE_KNOWN = frozenset[str]()
+NONE_KNOWN = frozenset[int]()
 
 
 def listed(*names: str, more: str | None = None) -> AwsReply:
@@ -32,7 +32,11 @@ def described(*tasks: object) -> AwsReply:
     return ok({"tasks": list(tasks), "failures": []})
 
 
-async def read(aws: Aws, known: frozenset[str] = NONE_KNOWN) -> StartReading:
+def numbers(*names: str) -> frozenset[int]:
+    return frozenset(map(task_number, names))
+
+
+async def read(aws: Aws, known: frozenset[int] = NONE_KNOWN) -> StartReading:
     answer = await aws.starts.started(REF, known)
     assert isinstance(answer, StartReading), answer
     return answer
@@ -45,11 +49,11 @@ async def test_the_phases_of_new_tasks_are_read_with_two_calls_of_the_lowest_pri
     double.on("DescribeTasks", described(one("a", healthStatus="HEALTHY"), one("b")))
     answer = await read(aws)
     assert [(task.task, task.revision, task.healthy) for task in answer.tasks] == [
-        ("a", "orders:7", True),
-        ("b", "orders:7", None),
+        (task_number("a"), "orders:7", True),
+        (task_number("b"), "orders:7", None),
     ]
     assert [answer.tasks[0].took_s(phase) for phase in StartPhase] == [9.0, 31.0, 8.0]
-    assert answer.running == {"a", "b"}
+    assert answer.running == numbers("a", "b")
     list_request, tasks_request = (seen.body for seen in double.seen)
     assert list_request == {"cluster": "prod", "serviceName": "orders", "desiredStatus": "RUNNING", "maxResults": 100}
     assert tasks_request == {"cluster": "prod", "tasks": [ARN + "a", ARN + "b"]}
@@ -60,24 +64,47 @@ async def test_the_phases_of_new_tasks_are_read_with_two_calls_of_the_lowest_pri
 async def test_known_tasks_are_not_described_again(aws: Aws, double: AwsDouble) -> None:
     double.on("ListTasks", listed("a", "b"))
     double.on("DescribeTasks", described(one("b")))
-    assert [task.task for task in (await read(aws, frozenset({"a"}))).tasks] == ["b"]
+    assert [task.task for task in (await read(aws, numbers("a"))).tasks] == [task_number("b")]
     assert double.seen[-1].body["tasks"] == [ARN + "b"]
 
 
 async def test_if_all_tasks_are_known_one_call_is_made(aws: Aws, double: AwsDouble) -> None:
     double.on("ListTasks", listed("a"))
-    answer = await read(aws, frozenset({"a", "gone"}))
-    assert answer == StartReading((), frozenset({"a"}))
+    answer = await read(aws, numbers("a", "gone"))
+    assert answer == StartReading((), numbers("a"))
     assert len(double.seen) == 1
 
 
-@pytest.mark.parametrize("name", ["createdAt", "startedAt"])
-async def test_a_task_that_does_not_run_yet_is_left_out(aws: Aws, double: AwsDouble, name: str) -> None:
+async def test_a_task_that_does_not_run_yet_is_left_out(aws: Aws, double: AwsDouble) -> None:
     double.on("ListTasks", listed("a", "b"))
-    double.on("DescribeTasks", described(one("a", **{name: None}), one("b")))
+    double.on("DescribeTasks", described(one("a", startedAt=None, pullStoppedAt=None), one("b")))
     answer = await read(aws)
-    assert [task.task for task in answer.tasks] == ["b"]
-    assert answer.running == {"a", "b"}
+    assert [task.task for task in answer.tasks] == [task_number("b")]
+    assert answer.running == numbers("a", "b")
+    assert answer.dropped == 0
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        {"createdAt": None},
+        {"createdAt": NOON + 49},
+        {"pullStartedAt": NOON - 1},
+        {"pullStartedAt": NOON + 41},
+        {"pullStoppedAt": NOON + 8},
+        {"pullStoppedAt": NOON + 49},
+        {"pullStartedAt": None, "pullStoppedAt": NOON - 1},
+        {"startedAt": NOON + 39},
+    ],
+)
+async def test_a_task_whose_times_contradict_each_other_is_dropped_and_counted(
+    aws: Aws, double: AwsDouble, times: dict[str, float | None]
+) -> None:
+    double.on("ListTasks", listed("a", "b"))
+    double.on("DescribeTasks", described(one("a", **times), one("b")))
+    answer = await read(aws)
+    assert [task.task for task in answer.tasks] == [task_number("b")]
+    assert answer.dropped == 1
 
 
 @pytest.mark.parametrize(
@@ -93,10 +120,12 @@ async def test_a_time_that_ecs_did_not_record_is_unknown(
     assert task.whole_s == 48.0
 
 
-async def test_a_malformed_task_is_left_out(aws: Aws, double: AwsDouble) -> None:
-    double.on("ListTasks", listed("a", "b"))
-    double.on("DescribeTasks", described(one("a", taskDefinitionArn=None), one("b")))
-    assert [task.task for task in (await read(aws)).tasks] == ["b"]
+async def test_a_malformed_task_is_dropped_and_counted(aws: Aws, double: AwsDouble) -> None:
+    double.on("ListTasks", listed("a", "b", "c"))
+    double.on("DescribeTasks", described(one("a", taskDefinitionArn=None), one("b"), one("c", taskArn=None)))
+    answer = await read(aws)
+    assert [task.task for task in answer.tasks] == [task_number("b")]
+    assert answer.dropped == 2
 
 
 async def test_further_pages_are_read_only_until_enough_tasks_are_new(aws: Aws, double: AwsDouble) -> None:
@@ -104,7 +133,7 @@ async def test_further_pages_are_read_only_until_enough_tasks_are_new(aws: Aws, 
     new = [f"new{each}" for each in range(started_tasks.ENOUGH)]
     double.on("ListTasks", listed(*many, more="2"), listed(*new, more="3"), listed("never"))
     double.on("DescribeTasks", described(*map(one, new)))
-    answer = await read(aws, frozenset(many))
+    answer = await read(aws, numbers(*many))
     assert len(answer.tasks) == started_tasks.ENOUGH
     assert [seen.operation for seen in double.seen] == ["ListTasks", "ListTasks", "DescribeTasks"]
 

@@ -21,13 +21,15 @@ from autoscaler.aws.operator import OPERATOR_CALLS
 from autoscaler.cli import main
 from autoscaler.config import load
 from autoscaler.operating.doctor.plan import ENDPOINTS, endpoints
+from autoscaler.telemetry.starts import starts_of
 from tests.aws.double import HANG, AwsDouble, AwsReply, fault, ok, refused
 from tests.cli.spoken import Ended, autoscaler
 from tests.cli.test_explain import poll
 from tests.cli.test_status import listed
 from tests.cli.worlds import WORLD, fake_daemon, free_port, world
-from tests.operating.answers import ROLE, caller, definition, healthy, minute, service, simulated
+from tests.operating.answers import DEFINITION, ROLE, caller, definition, healthy, minute, service, simulated
 from tests.operating.settings import LEAST, USUAL_CALLS
+from tests.telemetry.test_starts import report, staged
 
 SECRET = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEYab"
 READS = {api.operation for api in (*CALLS, *OPERATOR_CALLS)} - {"UpdateService", "TagResource", "UntagResource"}
@@ -310,6 +312,46 @@ async def test_the_wait_of_the_first_message_is_assumed_until_a_daemon_reports_a
         async with fake_daemon(200, body) as (url, _):
             code, findings = await findings_of(double, "--url", url, AUTOSCALER_MIN_TASKS="0")
         assert (code, findings["scale from zero"]["level"]) == (0, "good")
+
+
+def started(name: str, **changed: Any) -> dict[str, Any]:
+    at = time.time() - 3600
+    times = {"createdAt": at, "pullStartedAt": at + 9, "pullStoppedAt": at + 40, "startedAt": at + 48}
+    arn = f"arn:aws:ecs:eu-west-1:123456789012:task/prod/{name}"
+    return {"taskArn": arn, "taskDefinitionArn": DEFINITION, **times, **changed}
+
+
+async def test_where_the_start_up_time_goes_is_read_once_if_no_daemon_knows_it() -> None:
+    """It is a note if a start takes more than half of the latency target; else it is one of the checks that passed."""
+    words = "median 48 s: 9 placing, 31 pulling, 8 booting; a smaller image would help most (2 starts of orders:7)"
+    async with healthy() as double:
+        double.on("ListTasks", ok({"taskArns": [started(name)["taskArn"] for name in "ab"]}))
+        double.on("DescribeTasks", ok({"tasks": [started("a"), started("b")], "failures": []}))
+        code, findings = await findings_of(double)
+        found = findings["start-up time"]
+        assert (code, found["level"], found["text"]) == (0, "note", words)
+        assert "SOCI" in found["remedy"]
+        code, findings = await findings_of(double, AUTOSCALER_ACCEPTABLE_LATENCY="10m")
+        assert (code, findings["start-up time"]["level"], findings["start-up time"]["text"]) == (0, "good", words)
+        body, calls = listed(poll()), len(double.requests("DescribeTasks"))
+        body["services"][0]["starts"] = starts_of(report(*staged(3, 30.0, 5.0, 5.0)))
+        async with fake_daemon(200, body) as (url, _):
+            code, findings = await findings_of(double, "--url", url)
+        assert findings["start-up time"]["text"].startswith("median 40 s: 30 placing, 5 pulling, 5 booting; capacity")
+        assert len(double.requests("DescribeTasks")) == calls, "what the daemon has read is not read again"
+
+
+@pytest.mark.parametrize("operation", ["ListTasks", "DescribeTasks"])
+async def test_without_the_permission_the_start_up_time_is_a_note_with_the_permission(operation: str) -> None:
+    async with healthy() as double:
+        double.on("ListTasks", ok({"taskArns": [started("a")["taskArn"]]}))
+        double.on("DescribeTasks", ok({"tasks": [started("a")], "failures": []}))
+        double.on(operation, fault("AccessDeniedException"))
+        code, findings = await findings_of(double)
+    found = findings["start-up time"]
+    assert (code, found["level"]) == (0, "note")
+    assert found["text"].startswith("not known: ")
+    assert f"ecs:{operation}" in found["remedy"]
 
 
 async def test_a_queue_in_another_region_than_the_service_is_reported_with_its_region() -> None:

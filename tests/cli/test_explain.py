@@ -33,11 +33,13 @@ from autoscaler.errors import AutoscalerError
 from autoscaler.inspection.explaining import REFUSALS, UNREACHABLE, explained, kinds_of, page
 from autoscaler.ports import Poll, ServiceRef
 from autoscaler.telemetry.account import account_of, faults_of
+from autoscaler.telemetry.starts import starts_of
 from autoscaler.telemetry.status_store import StatusStore
 from autoscaler.telemetry.views import decisions
 from tests.cli.spoken import Ended, autoscaler
 from tests.cli.worlds import WORLD, fake_daemon, free_port, world
 from tests.e2e.region import MotoProxy
+from tests.telemetry.test_starts import DENIED, report, staged
 
 NOW = 1_000.0
 WRITES = ("Update", "Create", "Delete", "Put", "Set", "Tag", "Send", "Purge", "Run", "Stop", "Start")
@@ -220,6 +222,23 @@ def test_deployments_task_definition_and_zone_rebalancing_are_inputs() -> None:
     shown = page(account(of), 80)
     assert max(map(len, shown.splitlines())) <= 80
     assert explained({**account_of(of, ()), "ecs": None})["inputs"], "an older daemon has no such key"
+
+
+def test_where_the_start_up_time_goes_fits_into_80_columns() -> None:
+    times = report(*staged(12, revision="orders-worker-production:123"), gap=DENIED, dropped=1)
+    shown = page(explained(json.loads(json.dumps(account_of(poll(), ()) | {"starts": starts_of(times)}))), 80)
+    assert max(map(len, shown.splitlines())) <= 80
+    block = shown.partition("Starts: ")[2].partition("\n\n")[0]
+    assert " ".join(block.split()) == (
+        "from the creation of a task until it runs, by ECS's own times "
+        "revision orders-worker-production:123, 12 starts "
+        "median 48 s: 9 placing, 31 pulling, 8 booting; a smaller image would help most "
+        "p90 48 s: 9 placing, 31 pulling, 8 booting "
+        "left out 1 task: their times are missing, contradict each other or are in the future "
+        "not read ecs:DescribeTasks was denied; grant the task role ecs:DescribeTasks on the tasks"
+    )
+    for older in (account_of(poll(), ()), account_of(poll(), ()) | {"starts": None}):
+        assert "Starts:" not in page(explained(older), 80)
 
 
 def test_a_missing_reading_has_a_reason() -> None:

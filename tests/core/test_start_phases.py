@@ -18,12 +18,15 @@ from autoscaler.core.start_phases import (
     MOST_REVISIONS,
     MOST_TASKS,
     REMEDIES,
+    SOON_S,
     STALLED_S,
     RevisionStarts,
     StartedTask,
+    StartHealth,
     StartPhase,
     StartTimes,
     start_times,
+    task_number,
     two_modes,
     with_started,
 )
@@ -45,7 +48,9 @@ def task(
     """Return a task with these phases that was created at `at`."""
     created = NOON + at
     begun, ended = created + placing_s, created + placing_s + pulling_s
-    return StartedTask(name or f"t{next(_ids)}", revision, created, ended + booting_s, begun, ended, healthy)
+    return StartedTask(
+        task_number(name or f"t{next(_ids)}"), revision, created, ended + booting_s, begun, ended, healthy
+    )
 
 
 def times(*tasks: StartedTask) -> StartTimes:
@@ -95,8 +100,11 @@ def test_the_phases_add_up_to_the_whole(placing_s: float, pulling_s: float, boot
 def test_a_phase_is_never_negative_and_never_longer_than_the_whole(
     begun: float | None, ended: float | None, whole_s: float
 ) -> None:
-    """Times that are absent or in an impossible order are unknown; they are never counted as zero or as the rest."""
-    one = StartedTask("t", "orders:7", NOON, NOON + whole_s, begun, ended)
+    """Times that are absent are unknown; they are never counted as zero or as the rest."""
+    one = StartedTask(1, "orders:7", NOON, NOON + whole_s, begun, ended)
+    assert one.is_consistent == (with_started((), [one]) != ())
+    if not one.is_consistent:
+        return
     known = [took_s for phase in StartPhase if (took_s := one.took_s(phase)) is not None]
     assert all(0 <= took_s <= one.whole_s for took_s in known)
     assert sum(known) <= one.whole_s + 1e-5
@@ -161,8 +169,23 @@ def test_quantiles() -> None:
 
 
 def test_health_is_counted_only_where_it_is_known() -> None:
-    found = times(task(healthy=True), task(healthy=True), task(healthy=False), task())
-    assert (found.healthy, found.unhealthy) == (2, 1)
+    """A reading long after the start says nothing about how soon a task was healthy."""
+    each = [task(healthy=healthy)._replace(read_after_s=20.0) for healthy in (True, True, False, None)]
+    late = task(healthy=True)._replace(read_after_s=SOON_S)
+    assert times(*each, late, task(healthy=True)).health == StartHealth(2, 1, 4, 20.0)
+    assert times(late, task(healthy=True)).health is None
+    assert times(task()._replace(read_after_s=20.0)).health is None, "it has no health checks"
+    sentence = "health checks: 2 of 4 tasks healthy, 1 unhealthy, read 20 s after they ran (median)"
+    assert StartHealth(2, 1, 4, 20.0).sentence == sentence
+
+
+def test_what_is_stored_is_what_was_read() -> None:
+    each = [
+        task(at=1.0, healthy=True)._replace(read_after_s=0.1),
+        task(at=2.0, healthy=False)._replace(pull_started=None),
+        task(at=3.0)._replace(pull_stopped=None),
+    ]
+    assert with_started((), each)[-1].tasks == tuple(each)
 
 
 @pytest.mark.parametrize(
@@ -231,4 +254,4 @@ def test_a_difference_that_changes_no_plan_is_none() -> None:
 
 def test_the_sentence_names_both_kinds() -> None:
     found = times(*(task(1.0, 2.0, 3.0) for _ in range(28)), *(task(170.0, 2.0, 8.0) for _ in range(12)))
-    assert "30% of the starts take about 180 s, the others 6 s" in found.sentence
+    assert "30 % of the starts take about 180 s, the others 6 s" in found.sentence

@@ -20,6 +20,7 @@ from tests.browser import BrowserTab
 from tests.real.test_page import DRAWN, shown, text
 from tests.telemetry.lively import EXAMPLES, lively
 from tests.telemetry.polls import JournalDesk, decided, scaling_out, seen
+from tests.telemetry.test_starts import DENIED, report, staged
 
 pytestmark = pytest.mark.real
 
@@ -43,6 +44,13 @@ def desk() -> JournalDesk:
     fleet = replace(poll.observation.fleet, desired=9, running=2, trouble=Trouble("unable to pull the secret", 940.0))
     stuck = replace(poll, observation=replace(poll.observation, fleet=fleet))
     desk.record(replace(stuck, service=ServiceRef("order's mails", "prod", "mails")))
+    fast, slow = staged(30, 1.0, 2.0, 3.0, "orders-worker-production:123"), staged(12, 160.0, 6.0, 14.0, "slow:123")
+    mixed = [task._replace(revision="orders-worker-production:123") for task in slow]
+    older = [task._replace(healthy=True) for task in staged(12, revision="orders-worker-production:12")]
+    times = report(*fast, *mixed, *older, dropped=1)
+    desk.record(replace(poll, service=ServiceRef("starts", "prod", "starts"), starts=times))
+    denied = replace(poll, service=ServiceRef("unseen", "prod", "unseen"), starts=report(gap=DENIED))
+    desk.record(denied)
     return desk
 
 
@@ -192,6 +200,35 @@ async def test_the_other_states_of_a_service(desk: JournalDesk, tmp_path: Path) 
                 assert await tab.value(f"fetch({link!r}).then(answer => answer.status)") == 200
             else:
                 assert link == "#main"
+
+
+SPANS = "[...document.querySelectorAll('.phases')].map(bar => [...bar.children].map(n => n.clientWidth))"
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+async def test_where_the_start_up_time_goes(desk: JournalDesk, tmp_path: Path, width: int) -> None:
+    """A bar for each revision, whose parts have the ratios of the medians; all numbers are also in words."""
+    async with opened(desk, tmp_path, width=width, phone=width < 640) as tab:
+        assert await tab.value("document.getElementById('starts').hidden"), "nothing was read"
+        await visit(tab, "/services/starts")
+        await tab.until("document.querySelectorAll('#revisions .revision').length === 2")
+        words = await tab.value("[...document.querySelectorAll('#revisions .revision')].map(n => n.innerText)")
+        assert "orders-worker-production:123 42 starts" in words[0]
+        assert "29 % of the starts take about 180 s, the others 6 s; capacity that is ready" in words[0]
+        assert "Median 48 s: 9 placing, 31 pulling, 8 booting; a smaller image would help most." in words[1]
+        assert "90 % within 48 s: 9 placing, 31 pulling, 8 booting." in words[1]
+        assert "Health checks: 12 of 12 tasks healthy, read 20 s after they ran (median)." in words[1]
+        _, (placing, pulling, booting) = await tab.value(SPANS)
+        assert placing / pulling == pytest.approx(9 / 31, abs=0.05)
+        assert booting / pulling == pytest.approx(8 / 31, abs=0.05)
+        assert "1 task left out" in await text(tab, "#starts-gap")
+        right = "[...document.querySelectorAll('#starts *')].map(one => one.getBoundingClientRect().right)"
+        assert max(await tab.value(right)) <= width
+        assert await tab.value("document.documentElement.scrollWidth") <= width
+        await visit(tab, "/services/unseen")
+        assert await text(tab, "#starts-gap") == (
+            "Not read: ecs:DescribeTasks was denied; grant the task role ecs:DescribeTasks on the tasks."
+        )
 
 
 MERGED = """(async () => {

@@ -15,11 +15,12 @@ from autoscaler.telemetry.own import OWN
 from tests.docs.metrics_page import markdown
 from tests.telemetry.polls import SERVICE, decided, policy_of, seen
 from tests.telemetry.scraping import after, scraped
+from tests.telemetry.test_starts import report, staged
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 ALL_FAMILIES: tuple[Family[Any], ...] = (*FAMILIES, *OWN)
 
-CLOSED_LABELS = {"kind", "state", "estimate", "verdict", "rule", "direction", "mode"}
+CLOSED_LABELS = {"kind", "state", "estimate", "verdict", "rule", "direction", "mode", "phase", "quantile"}
 """Labels with a fixed set of values in the code. The values of the other labels are names that the operator chose."""
 
 
@@ -61,7 +62,7 @@ def test_only_the_names_of_counters_end_in_total() -> None:
 
 def test_a_service_has_at_most_25_series_in_addition_to_the_closed_sets() -> None:
     policy = policy_of(cpu_target_percent=60.0, mode=Mode.SHADOW)
-    desk = after(decided(known(), policy=policy))
+    desk = after(replace(decided(known(), policy=policy), starts=report(*staged(3))))
     desk.store.admit(SERVICE, policy, silent_after_s=76.0)
     series = scraped(desk)
     ours = [(name, set(dict(labels))) for name, labels in series if "ecs_service" in dict(labels)]

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from autoscaler.aws.connection import Aws
 from autoscaler.aws.names import short_name
@@ -19,6 +20,7 @@ from autoscaler.core.deploying import many_deployments, rebalancing_risk, revisi
 from autoscaler.core.figures import protecting, several
 from autoscaler.core.model import Fleet, Missing, Revisions, StopTimeout
 from autoscaler.core.policy import Mode, Policy
+from autoscaler.core.start_phases import start_times, with_started
 from autoscaler.core.workers import (
     REMEDY,
     STOP_TIMEOUT_S,
@@ -29,10 +31,14 @@ from autoscaler.core.workers import (
 )
 from autoscaler.errors import AutoscalerError, Problem, Unavailable
 from autoscaler.findings import DAEMON, Finding, bad, good, note, split, text_and_remedy, unread
-from autoscaler.ports import Place
+from autoscaler.ports import Place, StartReport
 from autoscaler.pricing import HOURS_PER_MONTH, NoPrice, dollars
+from autoscaler.telemetry.starts import starts_of
 
 NO_DATA = "no_data"
+
+STARTS = "start-up time"
+"""The check of where the start-up time of tasks goes."""
 
 MINUTE_S, DAY_S = 60, 86_400
 
@@ -128,6 +134,21 @@ class Checks:
             found.append(good(key, "workers", text))
         return found
 
+    async def starts(self, service: ServiceConfig, known: Mapping[str, Any] | None) -> list[Finding]:
+        """Report where the start-up time of the tasks goes. `known`: what the daemon has read (None: nothing); else ECS
+        is read, as far as it permits it.
+        """
+        starts = known
+        if not known or not known["revisions"]:
+            answer = await self.aws.starts.started(service.ref, frozenset())
+            if isinstance(answer, Missing):
+                text, remedy = text_and_remedy(answer)
+                return [note(service.ref.key, STARTS, f"not known: {text}", remedy)]
+            revisions = reversed(with_started((), answer.tasks))
+            starts = starts_of(StartReport(tuple(map(start_times, revisions)), dropped=answer.dropped))
+        newest = starts["revisions"][:1] if starts else []
+        return [_starts(service, each) for each in newest] or [good(service.ref.key, STARTS, "not known: no task runs")]
+
     async def conflicting_scalers(self, service: ServiceConfig) -> list[Finding]:
         """Check whether Application Auto Scaling may change the same count."""
         found, key = await self.aws.fleets.conflicting_scalers(service.ref), service.ref.key
@@ -168,6 +189,15 @@ class _Discovered:
         self.findings += (bad(DAEMON, what, *split(str(problem), "correct the tag")) for problem in problems)
 
     def given_up(self, cluster: str, services: Mapping[str, str]) -> None: ...
+
+
+def _starts(service: ServiceConfig, times: Mapping[str, Any]) -> Finding:
+    """Return a note if a start takes more than half of the latency target and it is known what makes it shorter."""
+    text = f"{times['text']} ({several(times['whole']['starts'], 'start')} of {times['revision']})"
+    late_s = times["whole"]["median_s"] if times["kinds"] is None else times["kinds"]["slow_s"]
+    if times["remedy"] is None or late_s <= service.policy.shortest_latency_s / 2:
+        return good(service.ref.key, STARTS, text)
+    return note(service.ref.key, STARTS, text, times["remedy"])
 
 
 def _unread_stop(key: str, gap: Missing, policy: Policy) -> Finding:

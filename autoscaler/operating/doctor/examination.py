@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from autoscaler.aws.operator import Identity, connect_operator
 from autoscaler.config import Config
@@ -22,7 +22,7 @@ from autoscaler.control.rate_limiter import TokenBucketLimiter
 from autoscaler.errors import AutoscalerError, Denied, NoCredentials, Unavailable
 from autoscaler.findings import DAEMON, Finding, Level, bad, good, note, unread
 from autoscaler.inspection.asking import ServiceList, fetch_services
-from autoscaler.operating.doctor.checks import Checks
+from autoscaler.operating.doctor.checks import STARTS, Checks
 from autoscaler.operating.doctor.plan import RIGHTS, IdentityChecks, endpoints, planned
 from autoscaler.operating.iam import reads_protection
 from autoscaler.operating.status import CALL_TIMEOUT_S, Uncounted
@@ -72,7 +72,7 @@ def _located(one: Finding, settings: LoadedSettings) -> Finding:
 async def _examined(
     settings: LoadedSettings, url: str, limit_s: float, progress: Progress, role: str | None
 ) -> tuple[Finding, ...]:
-    config, starts_s = config_of(settings), await _starts_s(url)
+    config, known = config_of(settings), await _known(url)
     clock = asyncio.get_running_loop().time
     ends_at = clock() + limit_s
     limiter, calls = TokenBucketLimiter(clock, random.random, config.rate_share_percent / 100), Uncounted()
@@ -90,7 +90,7 @@ async def _examined(
         if where.level is not Level.FINDING and not credentials.kind:
             by_tag, found = await Checks(connections.aws).discovered(config, settings, limit_s / 2)
             config = replace(config, services=(*config.services, *by_tag))
-            checks = list(_checks(config, connections, permissions, identity))
+            checks = list(_checks(config, connections, permissions, identity, known))
         found += await _run(checks, limit_s, ends_at - clock(), progress)
     own = [
         where,
@@ -98,7 +98,7 @@ async def _examined(
         credentials,
         *skipped,
     ]
-    return _ordered(config, [*own, *planned(config, starts_s), *found])
+    return _ordered(config, [*own, *planned(config, _starts_s(known)), *found])
 
 
 class _NoJournal:
@@ -124,17 +124,24 @@ def _region(config: Config, named: Callable[[], str]) -> tuple[str | None, Findi
         return None, unread(DAEMON, "region", fault)
 
 
-async def _starts_s(url: str) -> Mapping[str, float]:
-    """Return the start-up times that the daemon at `url` has learned, by key; empty without an answer."""
+async def _known(url: str) -> Mapping[str, Mapping[str, Any]]:
+    """Return what the daemon at `url` knows of its services, by key; empty without an answer."""
     answer = await fetch_services(url)
-    if not isinstance(answer, ServiceList):
-        return {}
-    learned = {str(service["key"]): service.get("start_up_s") for service in answer.services}
+    return {str(service["key"]): service for service in answer.services} if isinstance(answer, ServiceList) else {}
+
+
+def _starts_s(known: Mapping[str, Mapping[str, Any]]) -> Mapping[str, float]:
+    """Return the learned start-up times, by key."""
+    learned = {key: service.get("start_up_s") for key, service in known.items()}
     return {key: seconds for key, seconds in learned.items() if isinstance(seconds, int | float)}
 
 
 def _checks(
-    config: Config, connections: Connections, permissions: IdentityChecks, identity: Identity | None
+    config: Config,
+    connections: Connections,
+    permissions: IdentityChecks,
+    identity: Identity | None,
+    known: Mapping[str, Mapping[str, Any]],
 ) -> Iterator[Check]:
     checks = Checks(connections.aws)
     access = ProbeAccess(connections.ports(_NoJournal()), permissions.place.region, identity and identity.account)
@@ -143,6 +150,7 @@ def _checks(
         yield Check(key, "service", partial(checks.service, service))
         yield Check(key, RIGHTS, partial(permissions.may, identity, service))
         yield Check(key, "conflicting scalers", partial(checks.conflicting_scalers, service))
+        yield Check(key, STARTS, partial(checks.starts, service, known.get(key, {}).get("starts")))
         if reads_protection(service):
             yield Check(key, "task protection", partial(checks.protection, service))
         for source in SOURCES:

@@ -21,6 +21,7 @@ from autoscaler.telemetry.logs import utc
 from autoscaler.telemetry.page.links import DOCUMENTATION
 from autoscaler.telemetry.page.rows import row_of
 from autoscaler.telemetry.past import StatusHistory
+from autoscaler.telemetry.starts import starts_of
 from autoscaler.telemetry.status_store import (
     MOST_SERVICES_WITH_HISTORY,
     RecordedPoll,
@@ -71,7 +72,7 @@ def update(
 
 
 def now(status: ServiceStatus) -> dict[str, Any]:
-    """Return the present values: row, names, queues and estimates."""
+    """Return the present values: row, names, queues, estimates and start-up times."""
     service = status.service
     return {
         "row": row_of(status),
@@ -80,6 +81,7 @@ def now(status: ServiceStatus) -> dict[str, Any]:
         "ecs": ecs_of(status.poll),
         "queues": list(_queues(status)),
         "estimates": list(_estimates(status)),
+        "starts": None if status.poll is None else starts_of(status.poll.starts),
         "cost": cost_of(status.poll, status.today) | {"compared": compared(status.poll, status.today)},
         "trouble": _trouble(status.poll),
         "diagnosis": diagnosis_as_json(None if status.poll is None else status.poll.diagnosis),

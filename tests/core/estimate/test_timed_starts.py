@@ -22,7 +22,7 @@ from autoscaler.core.estimate.starting import (
     measured_start_s,
 )
 from autoscaler.core.knowledge import SlowStarts, StartingTasks
-from autoscaler.core.latency import need
+from autoscaler.core.latency import GUARD_RATIO, GUARD_S, need
 from autoscaler.core.model import Fleet
 from tests.core.test_latency import known, policy, work
 
@@ -213,3 +213,59 @@ def test_a_larger_share_of_slow_starts_never_lets_requested_tasks_run_earlier(
 def test_the_late_start_is_that_of_all_kinds() -> None:
     one = managed(12)
     assert one.late_s == pytest.approx((40 * 180.0 + PRIOR_WEIGHT * ASSUMED_S * LATE_RATIO) / (40 + PRIOR_WEIGHT))
+
+
+def half_and_half(fast_s: float = 8.0, slow_s: float = 90.0) -> Starting:
+    one = starting()
+    one.see_timed([*timed(*[fast_s] * 32), *timed(*[slow_s] * 32)], 200.0)
+    return one
+
+
+def received(tasks: float, due_s: float, *starts_s: float) -> float:
+    """Return the messages of 5 s each that tasks have received by then. Equal parts of them start after `starts_s`."""
+    part = tasks / len(starts_s)
+    return sum(part * (1 + (due_s - start_s) / 5.0) for start_s in starts_s if due_s > start_s)
+
+
+@pytest.mark.parametrize(
+    ("latency_s", "by_mean_ratio"), [(30.0, 0.7), (60.0, 1.1), (75.0, 1.24), (90.0, 1.27), (120.0, 1.08), (900.0, 1.03)]
+)
+@pytest.mark.parametrize("backlog", [200.0, 2000.0])
+def test_half_fast_and_half_slow_starts_meet_the_latency_target_and_no_more(
+    latency_s: float, by_mean_ratio: float, backlog: float
+) -> None:
+    """Half of the tasks start in 8 s and half in 90 s. With the planned tasks, all messages are received in time, and
+    at most a quarter more could be. `by_mean_ratio`: with the plan for one mean of 49 s. It receives 70 % of the
+    messages in time for a target of 30 s, and has too many tasks for 75 s and 90 s.
+    """
+    one, starts_s = half_and_half(), (8.0 + ASSUMED_LEAD_S, 90.0 + ASSUMED_LEAD_S)
+    learned = replace(known((0.0, backlog)), start_s=one.estimate(200.0), start_late_s=one.late_s, slow_starts=one.slow)
+    one_mean = replace(learned, start_s=learned.start_s._replace(value=learned.mean_start_s), slow_starts=None)
+    due_s = latency_s - min(GUARD_S, GUARD_RATIO * latency_s)
+    two, by_mean = (
+        received(need(policy(latency_s), each, work(backlog), 0, 0).load, due_s, *starts_s) / backlog
+        for each in (learned, one_mean)
+    )
+    assert 1.0 <= two <= 1.25
+    assert by_mean == pytest.approx(by_mean_ratio, abs=0.01)
+
+
+def test_two_kinds_are_expected_where_they_are_and_not_between() -> None:
+    """Of 10 requested tasks, 5 run soon and 5 late; none is expected after the mean of 49 s, when none starts."""
+    one = half_and_half()
+    one.see(Fleet(0, 0, 0, 0.0), 300.0)
+    one.see(Fleet(10, 0, 10, 0.0), 301.0)
+    late, soon = one.coming(301.0)
+    assert (late.tasks, soon.tasks) == (5, 5)
+    assert late.seconds == pytest.approx(95.0, abs=2.0)
+    assert soon.seconds == pytest.approx(13.0, abs=4.0)
+
+
+def test_fewer_starts_than_two_kinds_take_are_planned_with_one_mean() -> None:
+    """What it takes, as the documentation says: 30 starts with ECS's own times, and three of each kind."""
+    one = starting()
+    one.see_timed([*timed(*[8.0] * 26), *timed(*[90.0] * 3)], 200.0)
+    assert one.slow is None
+    one.see_timed(timed(8.0, at=150.0), 300.0)
+    assert one.slow is not None
+    assert one.slow.share == 0.1

@@ -124,7 +124,7 @@ class FakeService:
     def begin(self, desired: int, running: int, now: float) -> None:
         """Begin as a service that already exists: `running` tasks run, the others start now."""
         self.desired, self.deployed = desired, self.created
-        self._started = [self._task(self.created, 60.0) for _ in range(running)]
+        self._started = [self._task(self.created, sum(self.starts_s) / 2) for _ in range(running)]
         self.changes.append((self.created, running))
         self._is_steady = running == desired
         self._start(now)

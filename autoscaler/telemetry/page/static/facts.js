@@ -143,6 +143,26 @@ function confidence(one) {
   return [meter, one.fixed ? 'configured' : `${Math.round(one.confidence * 100)} %${one.learned ? '' : ', still learning'}`];
 }
 
+// Where the start-up time goes: a bar of the medians for each revision, and all numbers in words below it.
+export function showStarts(starts) {
+  const gap = starts?.gap ?? null, leftOut = starts?.dropped ? `${several(starts.dropped, 'task')} left out: their times are missing, contradict each other or are in the future.` : null;
+  $('starts').hidden = !starts?.revisions.length && gap == null;
+  fill($('revisions'), ...(starts?.revisions ?? []).map(revisionStarts));
+  $('starts-gap').hidden = gap == null && leftOut == null;
+  put($('starts-gap'), [gap && `Not read: ${[gap, starts.remedy].filter(Boolean).join('; ')}.`, leftOut].filter(Boolean).join(' '));
+}
+function revisionStarts({revision, text, whole, phases, health}) {
+  const known = Object.entries(phases);
+  const bar = el('div', {class: 'phases', 'aria-hidden': 'true'}, ...known.map(([name, times]) => {
+    const part = el('span', {class: name, title: `${name}: median ${plainly(times.median_s)} s`}, name);
+    part.style.setProperty('--part', Math.max(times.median_s, 0.01));
+    return part;
+  }));
+  const late = `90 % within ${plainly(whole.p90_s)} s${known.length ? `: ${known.map(([name, times]) => `${plainly(times.p90_s)} ${name}`).join(', ')}` : ''}.`;
+  return el('div', {class: 'revision'}, el('h3', {}, revision, el('small', {}, ` ${several(whole.starts, 'start')}`)), known.length ? bar : null,
+    el('p', {}, `${text[0].toUpperCase()}${text.slice(1)}.`), el('p', {class: 'note'}, [late, health && `${health.text[0].toUpperCase()}${health.text.slice(1)}.`].filter(Boolean).join(' ')));
+}
+
 export function showSettings(settings, defaults) {
   $('settings').querySelector('h2').hidden = false;
   const value = text => el('td', {class: 'value', 'data-name': 'value'}, text);
