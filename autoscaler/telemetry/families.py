@@ -278,12 +278,12 @@ def _decisions() -> Iterator[Family[ScrapeView]]:
 
 def _starts() -> Iterator[Family[ScrapeView]]:
     yield Family(
-        "autoscaler_task_start_seconds",
+        "autoscaler_scale_out_seconds",
         "Time from the decision to scale out until each task was seen running. Tasks that start during a deployment, "
         "or more than 600 s after the decision, are not counted.",
         "seconds",
         (),
-        samples.task_starts,
+        samples.scale_out_times,
         MetricKind.HISTOGRAM,
         Stability.BETA,
     )

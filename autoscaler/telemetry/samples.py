@@ -99,7 +99,7 @@ def contests(view: ScrapeView) -> Samples:
     return [((), float(poll is not None and any(notice.kind == Rule.CONTESTED for notice in poll.notices)))]
 
 
-def task_starts(view: ScrapeView) -> Samples:
+def scale_out_times(view: ScrapeView) -> Samples:
     return view.tally.starts.samples()
 
 
