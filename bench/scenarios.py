@@ -27,7 +27,11 @@ RELAXED = {"acceptable_latency": "5m", "queue_minutes": False}
 
 LAG, POLLS = "autoscaler_tick_lag_seconds", "autoscaler_tick_seconds_count"
 COUNTS, DESCRIBED = "GetQueueAttributes", "DescribeServices"
-BUDGETS = {COUNTS: Category.QUEUE_READ, DESCRIBED: Category.SERVICE_READ}
+BUDGETS = {
+    Category.QUEUE_READ: (COUNTS,),
+    Category.SERVICE_READ: (DESCRIBED,),
+    Category.TASK_READ: ("ListTasks", "DescribeTasks"),
+}
 
 
 Control: TypeAlias = Callable[..., Coroutine[Any, Any, dict[str, Any]]]
@@ -85,9 +89,10 @@ def percentile(after: Mapping[str, float], before: Mapping[str, float], name: st
 def _most_of_budget(record: Mapping[str, Any]) -> float:
     """Return the maximum of calls / budget over all time spans. The budget includes one more second per span."""
     most = 0.0
-    for operation, category in BUDGETS.items():
+    for category, operations in BUDGETS.items():
         rate, burst = SHARE * category.rate, SHARE * category.burst
-        made = {int(second): counts.get(operation, 0) for second, counts in record["per_second"].items()}
+        seconds = record["per_second"].items()
+        made = {int(second): sum(counts.get(one, 0) for one in operations) for second, counts in seconds}
         sums, total = [(min(made) - 1, 0)], 0
         for second in sorted(made):
             total += made[second]
@@ -333,6 +338,37 @@ async def _until_back(on: TwoProcesses, needed: float) -> float:
             if answered >= 0.95 * 5 * needed:
                 return float(seconds)
     return float("inf")
+
+
+class FailingStarts(NamedTuple):
+    """`clean_s`, `failing_s`: p99 of the lag of all polls, without and with failing starts. `known`: the failing
+    services whose cause is known at the end. `task_calls`: calls that read tasks.
+    """
+
+    clean_s: float
+    failing_s: float
+    known: float
+    task_calls: int
+    most_of_budget: float
+
+
+FAILING = "CannotPullContainerError: failed to resolve ref docker.io/shop/worker:8: not found"
+
+
+async def failing_starts(services: int = 1000, failing: int = 100, for_s: float = 300.0) -> FailingStarts:
+    """Let the new tasks of some services fail, all from the same moment on."""
+    async with _staged(services, queue_minutes=True) as on:
+        await asyncio.sleep(120)
+        clean_s = await _lag(on, 60)
+        await on.control("record", forget=True)
+        names = [f"service-{number:05d}" for number in range(0, services, services // failing)]
+        await on.control("fail", cluster="bench", names=names, reason=FAILING)
+        await on.control("queue", names=[name.replace("service", "queue") for name in names], visible=100_000)
+        failing_s = await _lag(on, for_s)
+        after, record = await on.metrics(), await on.control("record")
+    known = sum(value for name, value in after.items() if name.startswith("autoscaler_start_failure{"))
+    calls = sum(counts.get(one, 0) for counts in record["per_second"].values() for one in BUDGETS[Category.TASK_READ])
+    return FailingStarts(clean_s, failing_s, known, calls, _most_of_budget(record))
 
 
 class Poisoned(NamedTuple):

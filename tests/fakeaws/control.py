@@ -14,6 +14,7 @@ from tests.fakeaws.faults import ANY, refused, sent
 from tests.fakeaws.poisons import poison
 from tests.fakeaws.replies import Manner
 from tests.fakeaws.roles import ACCOUNT
+from tests.fakeaws.world.services import FakeFailure
 
 CONTROL = "/_double/"
 
@@ -59,6 +60,14 @@ def deploy(
 ) -> None:
     """Start a deployment of a new revision of the service."""
     aws.world(account, region).deploy(cluster, service, takes_s)
+
+
+def fail(
+    aws: FakeAws, cluster: str, names: Sequence[str], reason: str, account: str = ACCOUNT, region: str = REGION
+) -> None:
+    """Let each new task of these services fail with this reason, 12 s after its creation."""
+    for name in names:
+        aws.world(account, region).service(cluster, name).fails = FakeFailure(reason)
 
 
 def services(
@@ -139,6 +148,7 @@ VERBS: dict[str, Callable[..., dict[str, Any] | None]] = {
     "queue": queue,
     "join": join,
     "deploy": deploy,
+    "fail": fail,
     "services": services,
     "fault": fault,
     "poison": apply_poison,
