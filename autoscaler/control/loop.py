@@ -207,7 +207,7 @@ class ServiceLoop:
         await self._stops.check(policy, fleet, self._ports)
         await self._prices.check(self._service.task_price, fleet, self._ports)
         await self._starts.check(fleet, self._ports)
-        self._learning.started(*self._starts.take())
+        self._learning.started(self._starts.take())
         still = self._cadence.is_slow and fleet.desired == 0
         settled = self._fleet.settled(fleet, self._ports.clock())
         await self._learning.recall()
