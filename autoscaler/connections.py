@@ -38,6 +38,7 @@ class Connections:
             background=background,
             renewals=self.aws.renewals,
             starts=self.aws.starts,
+            diagnoses=self.aws.diagnoses,
         )
 
 

@@ -22,11 +22,14 @@ from autoscaler.core.model import (
     Observation,
     PastMinute,
     Revision,
+    Revisions,
     StopTimeout,
     Utilization,
 )
 from autoscaler.core.policy import Policy
 from autoscaler.core.start_phases import StartedTask, StartTimes
+from autoscaler.diagnosis.concluding import Diagnosis
+from autoscaler.diagnosis.holding import DiagnosisSummary
 from autoscaler.pricing import NoPrice, TaskPrice, TaskSize
 
 Computed = TypeVar("Computed")
@@ -259,12 +262,24 @@ class FleetPort(Protocol):
         Missing does not prevent anything.
         """
 
+    async def newest_revision(self, service: ServiceRef, task_definition: str) -> str | Missing:
+        """Return the newest ACTIVE revision of the family of that task definition, such as `web:9`. Read from AWS only
+        every few minutes per family. Missing does not prevent anything.
+        """
+
     async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> Revision | None:
         """Set the desired count. Return how new ECS's response is, and None if no call was made (shadow).
 
         `more`: the number of tasks that a scale-out adds. The rate limiter gives larger scale-outs priority. Raises
         `AutoscalerError` if it is not certain that ECS accepted the change.
         """
+
+
+class StartedAfter(NamedTuple):
+    """`tasks` of one change of the desired count run, `seconds` after the decision, within a poll."""
+
+    seconds: float
+    tasks: int
 
 
 class StartReading(NamedTuple):
@@ -293,6 +308,13 @@ class StartReport(NamedTuple):
     times: tuple[StartTimes, ...] = ()
     gap: Missing | None = None
     dropped: int = 0
+
+
+class DiagnosisPort(Protocol):
+    async def diagnose(self, service: ServiceRef) -> Diagnosis:
+        """Return what is wrong with the service and its tasks, in a few calls with the lowest priority. Never raises
+        `AutoscalerError`: what could not be read is in the result.
+        """
 
 
 class RateLimiter(Protocol):
@@ -353,7 +375,10 @@ class Poll:
     the error; `failure` is the error's text. `notices` are warnings that do not prevent scaling: a conflicting scaler,
     an invalid pause tag, an optional reading that failed. `took_s`: the duration; `lag_s`: the delay of the start.
     `pace`: the time until the next poll (None: it is not known, as in a single poll). `price`: of one task (None: not
-    yet known). `starts`: where the start-up time of its tasks goes (None: not known).
+    yet known). `starts`: where the start-up time of its tasks goes (None: not known). `diagnosis`: why its tasks do not
+    start or stay up (None: they do, or it is not known). `started`: requested tasks that run since this poll.
+    `causes`: the class of the main cause of each diagnosis since the last poll. `revisions`: its task definition (None:
+    not known).
     """
 
     service: ServiceRef
@@ -369,6 +394,10 @@ class Poll:
     pace: Pace | None = None
     price: TaskPrice | NoPrice | None = None
     starts: StartReport | None = None
+    diagnosis: DiagnosisSummary | None = None
+    started: tuple[StartedAfter, ...] = ()
+    causes: tuple[str, ...] = ()
+    revisions: Revisions | None = None
 
 
 class BackgroundTasks(Protocol):
@@ -388,6 +417,7 @@ class Journal(Protocol):
 class Ports:
     """The ports of a loop. `clock` is monotonic, `wall` the time of day; both in seconds. `history` or `background`
     None: no history is read, and there is no look-ahead. `starts` None: no start-up times of tasks are read.
+    `diagnoses` None: the daemon does not examine why tasks do not start.
     `renewals`: a number that grows when rejected credentials are replaced, and when an operator asks to read everything
     again (SIGHUP).
     """
@@ -403,3 +433,4 @@ class Ports:
     background: BackgroundTasks | None = None
     renewals: Callable[[], int] = int
     starts: StartPort | None = None
+    diagnoses: DiagnosisPort | None = None

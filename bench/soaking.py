@@ -88,6 +88,9 @@ class Region:
     async def task_size(self, service: ServiceRef, task_definition: str) -> TaskSize | Missing:
         return Missing("the region has no task definitions", "no_data")
 
+    async def newest_revision(self, service: ServiceRef, task_definition: str) -> str | Missing:
+        return Missing("the region has no task definitions", "no_data")
+
     async def cpu(self, service: ServiceRef) -> Utilization | Missing:
         return Missing("no datapoint", "no_data")
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from autoscaler.aws.caller import Caller
 from autoscaler.aws.clients import Clocks
 from autoscaler.aws.cloudwatch import CloudWatchMeters
+from autoscaler.aws.diagnoses import EcsDiagnoses
 from autoscaler.aws.directory import EcsDirectory
 from autoscaler.aws.ecs import EcsFleets
 from autoscaler.aws.history import CloudWatchHistory
@@ -23,6 +24,7 @@ from autoscaler.aws.sqs import SqsQueues
 from autoscaler.aws.started_tasks import EcsStarts
 from autoscaler.ports import (
     Calls,
+    DiagnosisPort,
     Directory,
     FleetPort,
     HistoryPort,
@@ -36,7 +38,7 @@ from autoscaler.ports import (
 
 @dataclass(frozen=True, slots=True)
 class Aws:
-    """The six ports. `region()` is the Region for places that name none; it raises `Refused` if none is configured.
+    """The seven ports. `region()` is the Region for places that name none; it raises `Refused` if none is configured.
     `renew()` requests that all credentials are read again; `renewals()` grows with that, and when rejected ones are
     replaced. `account_of(queue)` returns the account that owns a queue, as far as it is known.
     """
@@ -51,6 +53,7 @@ class Aws:
     renewals: Callable[[], int]
     account_of: Callable[[QueueRef], str | None]
     starts: StartPort
+    diagnoses: DiagnosisPort
 
 
 @asynccontextmanager
@@ -89,4 +92,5 @@ async def connect(
             caller.renewals,
             queues.account_of,
             EcsStarts(caller),
+            EcsDiagnoses(caller, clocks),
         )

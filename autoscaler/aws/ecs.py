@@ -15,9 +15,20 @@ from autoscaler.aws.clients import Clocks
 from autoscaler.aws.conflicts import Conflicts
 from autoscaler.aws.faults import clean, missing
 from autoscaler.aws.names import service_subject, short_name, together
+from autoscaler.aws.rollouts import deployments_in
 from autoscaler.aws.tasks import TaskDefinitions, protected_tasks, providers_in
-from autoscaler.core.model import Deployment, Fleet, Instant, Missing, Revision, StopTimeout, Trouble
-from autoscaler.diagnosis.events import FRESH_S, REFUSAL, STEADY, is_problem
+from autoscaler.core.model import (
+    Deployment,
+    Fleet,
+    Instant,
+    Missing,
+    Revision,
+    StopTimeout,
+    Trouble,
+    ZoneRebalancing,
+)
+from autoscaler.diagnosis.events import FRESH_S, REBALANCING_S, REFUSAL, STEADY, is_problem, rebalancing_since
+from autoscaler.diagnosis.reports import ServiceEvent
 from autoscaler.errors import AutoscalerError, NotFound, Refused, Unavailable, Unreadable
 from autoscaler.ports import Place, ServiceRef, Urgency
 from autoscaler.pricing import TaskSize
@@ -88,6 +99,13 @@ class EcsFleets:
         """Return the size of a task, for its price. The same call as for the stopTimeout."""
         try:
             return await self._definitions.size(service, task_definition)
+        except AutoscalerError as fault:
+            return missing(fault)
+
+    async def newest_revision(self, service: ServiceRef, task_definition: str) -> str | Missing:
+        """Return the newest ACTIVE revision of the family. AWS is called at most every five minutes per family."""
+        try:
+            return await self._definitions.newest(service, task_definition)
         except AutoscalerError as fault:
             return missing(fault)
 
@@ -170,6 +188,8 @@ def fleet_in(found: ResponsePart, at: Instant, instant: Callable[[float], Instan
         task_definitions=task_definitions_in(found),
         revision=revision_in(found),
         providers=_providers_in(found),
+        deployments=deployments_in(found, instant),
+        rebalancing=rebalancing_in(found, at, instant),
     )
 
 
@@ -370,3 +390,15 @@ def events_in(service: ResponsePart) -> Iterator[tuple[str, float]]:
 
 
 _PREFIX = re.compile(r"\(service [^)]{0,300}\)|service \([^)]{0,300}\)")  # a name may contain any of the words below
+
+
+def rebalancing_in(service: ResponsePart, now: Instant, instant: Callable[[float], Instant]) -> ZoneRebalancing:
+    """Return the setting of Availability Zone rebalancing, and the newest event of one in progress."""
+    is_enabled = {"ENABLED": True, "DISABLED": False}.get(str(service.body.get("availabilityZoneRebalancing")))
+    events = [
+        ServiceEvent(happened, _PREFIX.sub("", text[:MOST_READ], count=1))
+        for one in _dicts(service, "events")
+        if (at_s := _seconds(one.get("createdAt"))) is not None and now - (happened := instant(at_s)) < REBALANCING_S
+        if isinstance(text := one.get("message"), str)
+    ]
+    return ZoneRebalancing(is_enabled, rebalancing_since(events, now))

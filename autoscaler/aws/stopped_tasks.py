@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from autoscaler.aws.answers import ResponsePart
 from autoscaler.aws.caller import Caller
-from autoscaler.aws.calls import DESCRIBE_SERVICES, DESCRIBE_TASKS, LIST_TASKS, Api
+from autoscaler.aws.calls import DESCRIBE_SERVICES, DESCRIBE_TASKS, LIST_TASKS, Api, Holder
 from autoscaler.aws.ecs import described, events_in
 from autoscaler.aws.faults import clean
 from autoscaler.aws.names import service_subject, short_name
@@ -35,10 +35,14 @@ MOST_REASON, MOST_NAME = 1_024, 255
 
 
 class TaskReader:
-    """The calls have the credentials of the user who runs the command, also for a service with a role."""
+    """The calls of `holder`. A command has the credentials of the user who runs it, also for a service with a role; it
+    reads up to `MOST_TASKS` stopped tasks, the daemon one page.
+    """
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: Caller, holder: Holder = Holder.COMMAND) -> None:
         self._caller = caller
+        self._is_command = holder is Holder.COMMAND
+        self._pages_read = MOST_TASKS // PAGE if self._is_command else 1
 
     async def service(self, service: ServiceRef) -> ServiceReport:
         """Return the service. Raises `AutoscalerError`; `NotFound` if there is no such service."""
@@ -81,7 +85,7 @@ class TaskReader:
     async def _pages(self, service: ServiceRef, pages: list[ResponsePart]) -> bool:
         """Add the descriptions, page by page. Return whether there are tasks that were not read."""
         more: dict[str, object] = {}
-        for _ in range(MOST_TASKS // PAGE):
+        for _ in range(self._pages_read):
             listed = await self._ask(
                 LIST_TASKS,
                 service,
@@ -100,9 +104,9 @@ class TaskReader:
 
     async def _ask(self, api: Api, service: ServiceRef, /, **parameters: object) -> ResponsePart:
         return await self._caller.ask(
-            api.by_command(),
+            api.by_command() if self._is_command else api,
             service_subject(service),
-            Place(service.region),
+            Place(service.region) if self._is_command else service.place,
             Urgency.BACKGROUND,
             cluster=service.cluster,
             **parameters,
@@ -182,26 +186,27 @@ def _moment(part: ResponsePart, *names: str) -> float | None:
 POLICY = "`autoscaler iam-policy --for diagnose` prints the policy"
 
 
-def not_seen(read: ServiceReport | AutoscalerError, stopped: StoppedTasks) -> Iterator[NotSeen]:
-    """Yield each part that could not be read, with the permission that shows it."""
+def not_seen(
+    read: ServiceReport | AutoscalerError, stopped: StoppedTasks, holder: Holder = Holder.COMMAND
+) -> Iterator[NotSeen]:
+    """Yield each part that could not be read, with the permission that shows it and who needs it."""
     if isinstance(read, NotFound):
         return
     if isinstance(read, AutoscalerError):
-        yield _gap("events and deployments", read, DESCRIBE_SERVICES)
+        yield _gap("events and deployments", read, holder, DESCRIBE_SERVICES)
     if stopped.fault is not None:
         what = "some stopped tasks" if stopped.tasks else "stopped tasks"
-        yield _gap(what, stopped.fault, LIST_TASKS, DESCRIBE_TASKS)
+        yield _gap(what, stopped.fault, holder, LIST_TASKS, DESCRIBE_TASKS)
     if stopped.left_off:
-        yield NotSeen("some stopped tasks", f"more than {MOST_TASKS} tasks stopped", "none is needed", ())
+        yield NotSeen("some stopped tasks", f"more than {len(stopped.tasks)} tasks stopped", "none is needed", ())
     if stopped.unreadable:
         many = several(stopped.unreadable, "task")
         yield NotSeen(f"{many} of the stopped ones", "the response differs from AWS's documentation", "", ())
 
 
-def _gap(what: str, fault: AutoscalerError, *calls: Api) -> NotSeen:
+def _gap(what: str, fault: AutoscalerError, holder: Holder, *calls: Api) -> NotSeen:
     rights = tuple(api.name for api in calls)
     why, remedy = split(str(fault))
     if isinstance(fault, Denied) and not isinstance(fault, CredentialsRejected):
-        holder = calls[0].by_command().holder
         remedy = f"grant {holder} {', '.join(rights)} ({POLICY})"
     return NotSeen(what, why, remedy, rights)

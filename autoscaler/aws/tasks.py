@@ -120,6 +120,10 @@ minutes.
 """
 
 
+FAMILY_S = 300.0
+"""Seconds for which the newest revision of a family is cached: services of one family share it."""
+
+
 class ReadDefinition(NamedTuple):
     """What was read of a task definition. The size is needed for prices only, so its error is a value."""
 
@@ -136,6 +140,7 @@ class TaskDefinitions:
         self._cached: dict[tuple[Place, str], ReadDefinition] = {}
         self._locks: dict[tuple[Place, str], asyncio.Lock] = {}
         self._denied_until: dict[Place, Instant] = {}
+        self._newest: dict[tuple[Place, str], tuple[Instant, str]] = {}
 
     async def stop_timeout(self, service: ServiceRef, task_definition: str) -> StopTimeout:
         """The shortest of the essential containers. Raises `AutoscalerError`; a denial is repeated for `DENIED_S`."""
@@ -148,12 +153,27 @@ class TaskDefinitions:
             raise found
         return found
 
+    async def newest(self, service: ServiceRef, task_definition: str) -> str:
+        """The newest ACTIVE revision of the family, which ECS returns for the family's name, such as `web:9`. Raises as
+        `stop_timeout` does.
+        """
+        family = short_name(task_definition).partition(":")[0]
+        key = service.place, family
+        read_at, known = self._newest.pop(key, (float("-inf"), ""))
+        if self._clocks.now() - read_at >= FAMILY_S:
+            definition = await self._permitted(service, family)
+            read_at, known = self._clocks.now(), f"{definition.word('family')}:{definition.count('revision')}"
+        self._newest[key] = read_at, known
+        if len(self._newest) > MOST_CACHED:
+            del self._newest[next(iter(self._newest))]
+        return known
+
     async def _of(self, service: ServiceRef, task_definition: str) -> ReadDefinition:
         key = service.place, task_definition
         lock = self._locks.setdefault(key, asyncio.Lock())
         try:
             async with lock:
-                found = self._cached.pop(key, None) or await self._permitted(service, task_definition)
+                found = self._cached.pop(key, None) or await self._read(service, task_definition)
                 self._cached[key] = found
         finally:
             self._locks.pop(key, None)
@@ -161,7 +181,7 @@ class TaskDefinitions:
             del self._cached[next(iter(self._cached))]
         return found
 
-    async def _permitted(self, service: ServiceRef, task_definition: str) -> ReadDefinition:
+    async def _permitted(self, service: ServiceRef, task_definition: str) -> ResponsePart:
         place = service.place
         if self._clocks.now() < self._denied_until.get(place, float("-inf")):
             raise Denied(f"{service_subject(service)}: {DENIED}")
@@ -171,7 +191,7 @@ class TaskDefinitions:
             self._denied_until[place] = self._clocks.now() + DENIED_S
             raise
 
-    async def _ask(self, service: ServiceRef, task_definition: str) -> ReadDefinition:
+    async def _ask(self, service: ServiceRef, task_definition: str) -> ResponsePart:
         answer = await self._caller.ask(
             DESCRIBE_TASK_DEFINITION,
             service_subject(service),
@@ -179,7 +199,10 @@ class TaskDefinitions:
             Urgency.BACKGROUND,
             taskDefinition=task_definition,
         )
-        definition = answer.part("taskDefinition")
+        return answer.part("taskDefinition")
+
+    async def _read(self, service: ServiceRef, task_definition: str) -> ReadDefinition:
+        definition = await self._permitted(service, task_definition)
         size: TaskSize | Unreadable
         try:
             size = task_size_in(definition, service.region or self._caller.region())

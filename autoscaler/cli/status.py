@@ -128,6 +128,8 @@ def _paragraphs(row: StatusRow) -> Iterator[str]:
         yield f"{row.slo.value.replace('_', ' ').capitalize()}: {row.reason}."
     if bad and row.clearing:
         yield f"Backlog: {row.clearing}."
+    if row.ecs:
+        yield f"ECS: {row.ecs}."
     marks = [row.mode] if row.mode != "active" else []
     marks += [] if row.paused is None else [f"paused: {row.paused}"]
     mark = f"({', '.join(marks)}) " if marks else ""

@@ -16,20 +16,31 @@ from typing import NamedTuple
 from autoscaler.config import ServiceConfig
 from autoscaler.control.admission import Admission
 from autoscaler.control.cadence import Cadence, Rhythm
+from autoscaler.control.diagnosing import DiagnosisWatch
+from autoscaler.control.following import StartFollower
 from autoscaler.control.learning import Learning, Receives
 from autoscaler.control.observing import Observer, whole
-from autoscaler.control.readers import ConflictWatch, FleetWatch, PriceWatch, StopWatch, TagWatch
+from autoscaler.control.readers import (
+    ConflictWatch,
+    FleetWatch,
+    PriceWatch,
+    RevisionWatch,
+    StopWatch,
+    TagWatch,
+    reads_definitions,
+)
 from autoscaler.control.shadow import ShadowWatch
 from autoscaler.control.starts import StartWatch
 from autoscaler.control.writes import RejectedWrites
+from autoscaler.core.deploying import ecs_notices
 from autoscaler.core.engine import decide
 from autoscaler.core.memory import NO_CONTEST, Memory
-from autoscaler.core.model import Decision, Fleet, Instant, Missing, Observation, Revision, Rule, Verdict
+from autoscaler.core.model import Decision, Fleet, Instant, Missing, Observation, Revision, Rule, StartFailure, Verdict
 from autoscaler.core.policy import Policy, WorkerSafety
 from autoscaler.core.slo import at_risk, refused
 from autoscaler.core.workers import long_work
 from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NoCredentials, NotFound, Refused, Throttled
-from autoscaler.ports import Pace, Poll, Ports, Urgency
+from autoscaler.ports import Pace, Poll, Ports, StartedAfter, Urgency
 from autoscaler.sources.schedule import Timetable
 
 MOST_STEPS = 10_000
@@ -71,6 +82,10 @@ class ServiceLoop:
         self._stops = StopWatch(service.ref)
         self._prices = PriceWatch(service.ref)
         self._starts = StartWatch(service.ref)
+        self._diagnoses = DiagnosisWatch(service.ref)
+        self._following = StartFollower()
+        self._started: tuple[StartedAfter, ...] = ()
+        self._revisions = RevisionWatch(service.ref)
         self._rejected = RejectedWrites(ports.clock)
         self._tags = TagWatch()
         self._tag: str | None = None
@@ -152,6 +167,8 @@ class ServiceLoop:
             return self._failed(fleet)
         self._recognize(fleet)
         self._note_fleet_read()
+        self._started, late = self._following.see(self._known(fleet, self._ports.clock()), self._ports.clock())
+        await self._diagnoses.check(fleet, self._ports, unstarted=late)
         seen = await self._observe(fleet)
         proposal = await self._propose(seen)
         if proposal.changes and not self._fleet.is_fresh:
@@ -160,7 +177,7 @@ class ServiceLoop:
                 return self._failed(fleet, _refused(proposal.decision, fleet.reason))
             self._recognize(fleet)
             stale = self._ports.clock() - seen.now > GAP_S  # the process was suspended after it read the queues
-            seen = await self._observe(fleet) if stale else replace(seen, fleet=self._fleet.settled(fleet, seen.now))
+            seen = await self._observe(fleet) if stale else replace(seen, fleet=self._known(fleet, seen.now))
             proposal = await self._propose(seen)
         return await self._finish(proposal)
 
@@ -191,6 +208,7 @@ class ServiceLoop:
         self._observer = Observer(service, ports, self._rhythm.interval_s)
         self._learning = Learning(service, ports, self._rhythm.interval_s)
         self._starts = StartWatch(service.ref, self._starts.dropped)
+        self._diagnoses, self._following = DiagnosisWatch(service.ref), StartFollower()
         self._receives = Receives(service.queues, ports.clock, ports.wall)
 
     def _policy_in_force(self, tag: str | None) -> tuple[Policy, tuple[Missing, ...]]:
@@ -208,18 +226,24 @@ class ServiceLoop:
         await self._prices.check(self._service.task_price, fleet, self._ports)
         await self._starts.check(fleet, self._ports)
         self._learning.started(self._starts.take())
+        if reads_definitions(policy, self._service.task_price):
+            await self._revisions.check(fleet, self._ports)
         still = self._cadence.is_slow and fleet.desired == 0
-        settled = self._fleet.settled(fleet, self._ports.clock())
+        known = self._known(fleet, self._ports.clock())
         await self._learning.recall()
-        seen = await self._observer.observe(settled, policy, self._memory, still=still)
+        seen = await self._observer.observe(known, policy, self._memory, still=still)
         self._receives.see(seen, self._observer.minutes)
         seen = replace(
             seen,
-            fleet=self._fleet.settled(fleet, seen.now),
+            fleet=self._known(fleet, seen.now),
             unreceived=self._receives.unproven,
             stop_timeout=self._stops.shortest(fleet),
         )
         return self._learning.see(policy, seen, self._observer.minutes)
+
+    def _known(self, fleet: Fleet, now: Instant) -> Fleet:
+        """Return the reading with what is known besides it: the last write, and why tasks do not start."""
+        return replace(self._fleet.settled(fleet, now), failure=self._diagnoses.failure)
 
     async def _propose(self, seen: Observation) -> _Proposal:
         policy, wrong_tag = self._policy_in_force(seen.fleet.pause_tag)
@@ -240,6 +264,8 @@ class ServiceLoop:
         if self._fleet.is_cached:
             self._memory = replace(self._memory.unwatched(seen.now), watched_at=memory.watched_at)
         outcome, failure = await self._act(decision, self._causes(seen.fleet))
+        if outcome == "accepted":
+            self._following.wrote(seen.now, seen.fleet, decision.target)
         alone = self._conflicts.none_known
         shadow = self._shadow.see(self._service, policy, seen, memory, decision, alone=alone)
         notices = (
@@ -251,19 +277,19 @@ class ServiceLoop:
             *(_at_risk(policy, seen, decision) or ([] if failure is None else _refused(decision, failure))),
             *([] if shadow is None else [shadow]),
             *_assumed(policy, seen),
+            *_failing(seen.fleet.failure),
+            *ecs_notices(policy, seen, self._service.ref.cluster, self._service.ref.service),
         )
+        poll = Poll(self._service.ref, policy, seen, memory, decision, outcome, failure, notices=notices)
         price = self._prices.of(self._service.task_price, seen.fleet)
-        return Poll(
-            self._service.ref,
-            policy,
-            seen,
-            memory,
-            decision,
-            outcome,
-            failure,
-            notices=notices,
+        return replace(
+            poll,
             price=price,
             starts=self._starts.report,
+            diagnosis=self._diagnoses.summary,
+            started=self._started,
+            causes=self._diagnoses.take_causes(),
+            revisions=self._revisions.of(seen.fleet),
         )
 
     @property
@@ -290,7 +316,9 @@ class ServiceLoop:
         memory = self._memory or Memory.begun(seen.fleet, seen.now)
         memory = memory.watched(seen.now, self._longest_gap_s)
         write = self._fleet.late_acceptance(seen.fleet.desired)
-        memory = memory if write is None else memory.acknowledging(seen.now, write.target - write.before)
+        if write is not None:
+            memory = memory.acknowledging(seen.now, write.target - write.before)
+            self._following.wrote(write.at, replace(seen.fleet, desired=write.before), write.target)
         if memory.expected is None or (write is None and not self._fleet.is_own):
             return memory
         return replace(memory, expected=seen.fleet.desired)
@@ -373,6 +401,10 @@ def _refused(decision: Decision, why: str) -> list[Missing]:
 def _contested(memory: Memory, now: Instant) -> list[Missing]:
     notice = memory.contest.notice(now)
     return [] if notice is None else [Missing(notice, Rule.CONTESTED.value)]
+
+
+def _failing(failure: StartFailure | None) -> list[Missing]:
+    return [] if failure is None else [Missing(f"{failure.reason}; {failure.remedy}", "start_failure")]
 
 
 def _assumed(policy: Policy, seen: Observation) -> list[Missing]:

@@ -9,8 +9,9 @@ from math import inf
 
 from autoscaler.control.writes import DOUBT_S, Belief, LastWrite
 from autoscaler.core.engine import limit_decision
-from autoscaler.core.model import Decision, Fleet, Instant, Missing, Revision, Rule, StopTimeout
+from autoscaler.core.model import Decision, Fleet, Instant, Missing, Revision, Revisions, Rule, StopTimeout
 from autoscaler.core.policy import ConflictingScalers, Pause, Policy
+from autoscaler.core.workers import needs_stop_timeout
 from autoscaler.errors import Throttled
 from autoscaler.ports import FleetPort, Ports, ServiceRef, Urgency
 from autoscaler.pricing import NoPrice, TaskPrice, TaskSize, configured, list_price
@@ -277,7 +278,7 @@ class ConflictWatch:
         return limit_decision(decision, Rule.CONFLICTING_SCALER, decision.current, "; ".join(self._known))
 
 
-# The stopTimeout of a service, read from its task definitions if `workers` is not set.
+# The stopTimeout of a service, read from its task definitions if `workers` is not set or `draining`.
 #
 # It is read in the background and never delays a poll. A failed read is repeated every few minutes; until then ECS's
 # default is assumed (`core/workers.py`).
@@ -295,11 +296,11 @@ class StopWatch:
         self._known: dict[str, StopTimeout] = {}
 
     async def check(self, policy: Policy, fleet: Fleet, ports: Ports) -> None:
-        """Start to read the unknown task definitions if `workers` is not set; in the background if `ports.background`
-        is given.
+        """Start to read the unknown task definitions if stopTimeout matters; in the background if `ports.background` is
+        given.
         """
         unread = [arn for arn in fleet.task_definitions if arn not in self._known]
-        if policy.workers is not None or not unread or ports.clock() < self._due:
+        if not needs_stop_timeout(policy) or not unread or ports.clock() < self._due:
             return
         self._due = inf
         self._known = {arn: stop for arn, stop in self._known.items() if arn in fleet.task_definitions}
@@ -321,6 +322,54 @@ class StopWatch:
         """
         stops = [self._known[arn] for arn in fleet.task_definitions if arn in self._known]
         return min(stops, key=lambda stop: stop.seconds, default=None)
+
+
+# The newest ACTIVE revision of the service's task definition, for reports: whether the service is behind.
+#
+# It is read in the background, and only where task definitions are read anyway: the permission shows the environment
+# variables of every task definition. No decision depends on it, and a read that fails gives no notice.
+
+REVISIONS_S = 900.0
+"""Seconds between two reads: for 1,000 services 1.1 calls per second, of 20 that AWS permits."""
+
+
+def reads_definitions(policy: Policy, task_price: float | None) -> bool:
+    """Whether task definitions are read: for stopTimeout, or for the size of a task, which has a list price."""
+    return needs_stop_timeout(policy) or task_price is None
+
+
+class RevisionWatch:
+    """The newest revision of one service's task definition."""
+
+    def __init__(self, service: ServiceRef) -> None:
+        self._service = service
+        self._due: Instant = -inf
+        self._own = ""
+        self._newest: str | None = None
+
+    async def check(self, fleet: Fleet, ports: Ports) -> None:
+        """Start to read the family if that is due, or if the service has another task definition; in the background if
+        `ports.background` is given.
+        """
+        own = next(iter(fleet.task_definitions), "")
+        if not own or (own == self._own and ports.clock() < self._due):
+            return
+        self._newest = self._newest if own == self._own else None
+        self._own, self._due = own, ports.clock() + REVISIONS_S
+        if ports.background is None:
+            await self._read(own, ports)
+        else:
+            ports.background.begin(self._read(own, ports))
+
+    async def _read(self, task_definition: str, ports: Ports) -> None:
+        answer = await ports.fleets.newest_revision(self._service, task_definition)
+        if task_definition == self._own and not isinstance(answer, Missing):
+            self._newest = answer
+
+    def of(self, fleet: Fleet) -> Revisions | None:
+        """Return the service's task definition and the newest one (None: ECS returned no task definition)."""
+        own = next(iter(fleet.task_definitions), "")
+        return Revisions(own.rpartition("/")[2], self._newest if own == self._own else None) if own else None
 
 
 # The price of a task, for reports: the setting `task_price`, or the list price of the size in the task definition.

@@ -58,6 +58,9 @@ class Shadow:
     async def task_size(self, service: ServiceRef, task_definition: str) -> TaskSize | Missing:
         return await self._fleets.task_size(service, task_definition)
 
+    async def newest_revision(self, service: ServiceRef, task_definition: str) -> str | Missing:
+        return await self._fleets.newest_revision(service, task_definition)
+
     async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> Revision | None:  # noqa: ARG002 - the port's signature
         return None
 

@@ -182,11 +182,86 @@ class Trouble:
     at: Instant
 
 
+class StartHold(StrEnum):
+    """How long a failure of starts prevents a scale-out: until something is changed or a task stays up, while no
+    further task starts, or not at all.
+    """
+
+    UNTIL_CHANGED = "until_changed"
+    WHILE_MISSING = "while_missing"
+    NOTHING = "nothing"
+
+
+class StartFailure(NamedTuple):
+    """Why tasks of the service do not start or do not stay up, as diagnosed. `kind`, `cause`: class and name of the row
+    in the table of causes. `reason`: a sentence without a full stop. `at`: the newest stop or event that shows it.
+    """
+
+    kind: str
+    cause: str
+    reason: str
+    remedy: str
+    at: Instant
+    hold: StartHold = StartHold.NOTHING
+
+
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """A deployment in progress, of any deployment controller, since `started`."""
 
     started: Instant
+
+
+class ActiveDeployment(NamedTuple):
+    """A deployment of the service that ECS lists, as ECS describes it.
+
+    `status`: `PRIMARY` or `ACTIVE`; a rolling deployment is `PRIMARY` and the older ones that still have tasks are
+    `ACTIVE`, a blue/green one is `ACTIVE` until the traffic has moved. `state`, `reason`: rolloutState
+    and its reason (empty: ECS gives none). `definition`: the task definition's family and revision, such as `web:7`.
+    `created`: None if unknown.
+    """
+
+    status: str
+    state: str = ""
+    reason: str = ""
+    definition: str = ""
+    created: Instant | None = None
+    desired: int = 0
+    running: int = 0
+    pending: int = 0
+    failed: int = 0
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether ECS counts it towards the five deployments with which it refuses another one."""
+        return self.status == "ACTIVE" or (self.status == "PRIMARY" and self.state == "IN_PROGRESS")
+
+
+class ZoneRebalancing(NamedTuple):
+    """Availability Zone rebalancing. `is_enabled`: None if ECS does not say. `moved_at`: the newest event of a
+    rebalancing in progress (None: none is in progress).
+    """
+
+    is_enabled: bool | None = None
+    moved_at: Instant | None = None
+
+
+class Revisions(NamedTuple):
+    """The service's task definition, such as `web:7`, and the newest ACTIVE revision of its family (`newest` None: not
+    read).
+    """
+
+    own: str
+    newest: str | None = None
+
+    @property
+    def behind(self) -> int | None:
+        """By how many revision numbers the service is behind. 0: it has the newest one. Negative: its own revision is
+        no longer ACTIVE, and an older one is. None: unknown.
+        """
+        own, newest = (name.rpartition(":")[2] for name in (self.own, self.newest or ""))
+        known = own.isdecimal() and newest.isdecimal()
+        return int(newest) - int(own) if known else None
 
 
 class StopTimeout(NamedTuple):
@@ -223,10 +298,12 @@ class Fleet:
     """The ECS service at `at`. `desired` is the baseline of every decision.
 
     `running` counts both revisions during a deployment. `protected` is None unless task protection was read.
+    `trouble`: an event about starts; `failure`: what the daemon's diagnosis found (None: nothing, or not diagnosed).
     `pause_tag` is the unparsed value of the service's tag `autoscaler:paused` (None: no such tag). `identity`: ARN and
     creation time in one string; a service that was deleted and created again has a different one (None: unknown).
     `task_definitions`: the task definition ARNs of all its deployments; `revision`: how new the answer is; `providers`:
-    the capacity providers with their weights. Decisions do not depend on them.
+    the capacity providers with their weights; `deployments`: as ECS lists them; `rebalancing`: of Availability Zones.
+    Decisions do not depend on them.
     """
 
     desired: int
@@ -236,11 +313,14 @@ class Fleet:
     deployment: Deployment | None = None
     protected: int | None = None
     trouble: Trouble | None = None
+    failure: StartFailure | None = None
     pause_tag: str | None = None
     identity: str | None = None
     task_definitions: tuple[str, ...] = field(default=(), compare=False)
     revision: Revision = field(default=Revision(), compare=False)
     providers: tuple[tuple[str, float], ...] = field(default=(), compare=False)
+    deployments: tuple[ActiveDeployment, ...] = field(default=(), compare=False)  # newest first
+    rebalancing: ZoneRebalancing = field(default=ZoneRebalancing(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,13 +132,15 @@ def _cause(known: Knowledge, fleet: Fleet) -> Advice:
 
 
 def _not_running(fleet: Fleet) -> Advice | None:
-    """Return that tasks do not run, and the event of ECS (None: there is none, or all run). After a restart of the
-    daemon the event is older than the first reading, and the rule `stalled_start` waits for a newer one.
+    """Return that tasks do not run, and why: the diagnosis, or the event of ECS (None: neither, or all run). After a
+    restart of the daemon the event is older than the first reading, and the rule `stalled_start` waits for a newer one.
     """
     missing = fleet.desired - fleet.running
-    if fleet.trouble is None or missing <= 0:
+    known = fleet.failure or fleet.trouble
+    if known is None or missing <= 0:
         return None
-    return Advice(f"{are(missing, 'task')} not running: {fleet.trouble.reason}", REMEDIES[Rule.STALLED_START])
+    remedy = REMEDIES[Rule.STALLED_START] if fleet.failure is None else fleet.failure.remedy
+    return Advice(f"{are(missing, 'task')} not running: {known.reason}", remedy)
 
 
 def _useless(known: Knowledge) -> Advice | None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from math import ceil
 from typing import NamedTuple
 
+from autoscaler.core.advice import Advice
 from autoscaler.core.figures import are, number
 from autoscaler.core.knowledge import Knowledge
 from autoscaler.core.model import StopTimeout
@@ -82,6 +83,28 @@ def long_work(policy: Policy, knowledge: Knowledge | None, stop: StopTimeout | N
     if takes_s is None or takes_s <= limit_s:
         return None
     return LongWork(takes_s, learned_s is not None, stop)
+
+
+def needs_stop_timeout(policy: Policy) -> bool:
+    """Whether stopTimeout decides what a stopped task can finish."""
+    return policy.workers in {None, WorkerSafety.DRAINING}
+
+
+def short_stop(policy: Policy, knowledge: Knowledge | None, stop: StopTimeout | None) -> Advice | None:
+    """Return that draining workers have less time to finish than messages take. None: they do not, `workers` has
+    another value, or the stopTimeout was not read. The text omits the learned time, which changes at every poll.
+    """
+    learned_s = None if knowledge is None else knowledge.processing_p95_s
+    takes_s = policy.processing_time_s if learned_s is None else learned_s
+    if policy.workers is not WorkerSafety.DRAINING or stop is None or takes_s is None or takes_s <= stop.seconds:
+        return None
+    measure = "processing_time" if learned_s is None else "p95"
+    return Advice(
+        f"workers=draining, and messages take longer ({measure}) than {stop_words(stop)}: a stopped task cannot finish "
+        "them",
+        "raise stopTimeout (at most 120 s on Fargate), or use self-protecting workers (docs/workers.md), unless they "
+        "return their messages in time",
+    )
 
 
 def kind_of(policy: Policy, work: LongWork | None) -> WorkerSafety:

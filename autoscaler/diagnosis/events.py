@@ -82,3 +82,30 @@ REFUSAL = re.compile(
     re.IGNORECASE,
 )
 """Words of a refusal. "attached the volume within 12 s" has words of a slow volume, and reports a success."""
+
+
+# Availability Zone rebalancing: ECS starts tasks in a zone with few, and then stops tasks in a zone with many. The
+# texts are matched loosely, as the others.
+
+REBALANCING_S = 900.0
+"""Seconds after an event of a rebalancing in which it counts as in progress: the tasks that it starts must be healthy
+before it stops others. An event of its end, or of a steady state, ends it sooner. Half-open.
+"""
+
+_REBALANCING = re.compile(r"rebalanc|\baz[ -]balance|availability zone balance", re.IGNORECASE)
+_BALANCED = re.compile(
+    r"\bis (?:az|availability zone)[ -]balanced|rebalancing[_ ](?:(?:has |was |is )?(?:been )?)"
+    r"(?:stopped|complete|completed|finished|ended)",
+    re.IGNORECASE,
+)
+
+
+def rebalancing_since(events: Sequence[ServiceEvent], now: float) -> float | None:
+    """Return the time of the newest event of a rebalancing in progress (None: none is in progress)."""
+    moved = ended = -math.inf
+    for one in events:
+        if STEADY.search(one.text) or _BALANCED.search(one.text):
+            ended = max(ended, one.at)
+        elif now - one.at < REBALANCING_S and _REBALANCING.search(without_names(one.text)):
+            moved = max(moved, one.at)
+    return moved if moved > ended else None

@@ -65,6 +65,7 @@ def inputs_of(account: Mapping[str, Any]) -> tuple[Input, ...]:
     history = "longer than any window" if memory.since is None else f"{seen.now - memory.since:,.0f} s"
     return (
         *_fleet(seen.fleet, ecs_age_s),
+        *_of_ecs(account.get("ecs")),
         *_workers(policy, seen),
         *_readings(seen, reasons),
         Input("history", history),
@@ -87,6 +88,14 @@ def _fleet(fleet: Fleet, age_s: float | None) -> Iterator[Input]:
         yield Input("deployment", "in progress", -fleet.deployment.started)
     if fleet.trouble is not None:
         yield Input("trouble", fleet.trouble.reason, -fleet.trouble.at)
+    if fleet.failure is not None:
+        yield Input("failing starts", f"{fleet.failure.reason}; {fleet.failure.remedy}", -fleet.failure.at)
+
+
+def _of_ecs(ecs: Mapping[str, Any] | None) -> Iterator[Input]:
+    """Yield deployments, task definition and zone rebalancing (nothing: an older daemon)."""
+    for line in (ecs or {}).get("lines") or ():
+        yield Input(str(line["name"]), str(line["text"]))
 
 
 def _workers(policy: Policy, seen: Observation) -> Iterator[Input]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from autoscaler.core.deploying import MOST_UNFINISHED
 from autoscaler.monitoring.wording import BY_SERVICE, EACH_SERVICE, late_ratio
 
 GAP = "5m"
@@ -35,6 +36,9 @@ LEAST_UNREADABLE = 3
 half of the Region's services.
 """
 
+DEPLOYMENTS_BEFORE_REFUSAL = MOST_UNFINISHED - 1
+"""Unfinished deployments: with one more, ECS refuses the next deployment."""
+
 RUNNING, DESIRED, DEMAND = (f"ecs_service:autoscaler_tasks:{kind}" for kind in ("running", "desired", "demand"))
 
 UNREADABLE, UNREADABLE_HELD = "ecs_service:autoscaler_unreadable:bool", "ecs_service:autoscaler_unreadable:held5m"
@@ -46,6 +50,10 @@ NO_PROGRESS = "ecs_service:autoscaler_no_progress:bool"
 HINDERED = "ecs_service:autoscaler_hindered:bool"
 AT_MAX_NOW, AT_MAX = "ecs_service:autoscaler_at_max_now:bool", "ecs_service:autoscaler_at_max:bool"
 SHADOW = "ecs_service:autoscaler_shadow_misses_latency:bool"
+DEPLOYMENTS, MANY_DEPLOYMENTS = (
+    "ecs_service:autoscaler_unfinished_deployments:max",
+    "ecs_service:autoscaler_many_deployments:bool",
+)
 AT_RISK = "ecs_service:autoscaler_slo_at_risk:bool"
 MISSED, MISSED_HELD, UNEXPLAINED = (
     f"ecs_service:autoscaler_slo_missed:{part}" for part in ("bool", "held5m", "held10m")
@@ -140,6 +148,8 @@ _CAUSES = (
     Recording(CONTESTED, f"max{BY_SERVICE}(autoscaler_contested)"),
     Recording(DRIFTS, f"sum{BY_SERVICE}(increase(autoscaler_drifts_total[30m]))"),
     Recording(DRIFT, f"{DRIFTS} > bool 2.5"),
+    Recording(DEPLOYMENTS, f"max{BY_SERVICE}(autoscaler_unfinished_deployments)"),
+    Recording(MANY_DEPLOYMENTS, f"{DEPLOYMENTS} >= bool {DEPLOYMENTS_BEFORE_REFUSAL}"),
     # A new daemon sees it again after five minutes. Not a share of all decisions: with 1,000 services, their 90,000
     # series took 1.6 s per evaluation.
     Recording(

@@ -17,6 +17,7 @@ from autoscaler.monitoring.conditions import (
     CONTESTED,
     DAEMONS,
     DEMAND,
+    DEPLOYMENTS,
     DRIFT,
     DRIFTS,
     EACH_REGION,
@@ -24,6 +25,7 @@ from autoscaler.monitoring.conditions import (
     HINDERED,
     LATE_SHORT,
     LINGER,
+    MANY_DEPLOYMENTS,
     MISSED_HELD,
     MOST,
     NO_PROGRESS,
@@ -250,6 +252,15 @@ OF_OTHERS = (
         f"{EACH}: the desired count was changed, and not by the autoscaler",
         "Changes of the desired count in the last 30 minutes that were not made by the autoscaler: about "
         '{{ $value | printf "%.0f" }}.',
+    ),
+    Alert(
+        "AutoscalerManyDeployments",
+        f"{newest(DEPLOYMENTS)}\nand {held(MANY_DEPLOYMENTS, '10m')}",
+        WARNING,
+        f"{EACH}: many deployments are unfinished",
+        "Unfinished deployments: {{ $value }}. ECS refuses the next one while five are unfinished. Tasks that are "
+        "protected from scale-in keep old deployments active until they are idle.",
+        keep="10m",
     ),
     Alert(
         "AutoscalerThrottled",

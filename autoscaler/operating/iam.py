@@ -27,6 +27,7 @@ from autoscaler.aws.calls import (
 from autoscaler.aws.ecs import PAUSE_TAG
 from autoscaler.aws.operator import OPERATOR_CALLS
 from autoscaler.config import Config, ServiceConfig
+from autoscaler.control.readers import reads_definitions
 from autoscaler.core.policy import Mode, WorkerSafety
 from autoscaler.ports import QueueRef, Role, ServiceRef
 from autoscaler.sources import SOURCES
@@ -188,10 +189,10 @@ def reads_protection(service: ServiceConfig) -> bool:
 
 
 def reads_task_definition(service: ServiceConfig) -> bool:
-    """Whether the task definition is read: for its stopTimeout, from which the workers' behavior on SIGTERM is assumed,
-    or for the size of a task, which has a list price.
+    """Whether the task definition is read: for its stopTimeout, which limits what a stopped task can finish, or for the
+    size of a task, which has a list price. Its newest revision is then read too.
     """
-    return service.policy.workers is None or service.task_price is None
+    return reads_definitions(service.policy, service.task_price)
 
 
 def _always(_: ServiceConfig) -> bool:

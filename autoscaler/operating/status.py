@@ -26,7 +26,8 @@ class StatusRow(NamedTuple):
 
     `reason` is the reason for `slo`; `cause` and `remedy`: what keeps the service from its target, and what to do
     (None: nothing); `sentence` describes the last decision. `cost_today_dollars`: of its tasks since midnight UTC,
-    or since the start of the daemon (None: unknown).
+    or since the start of the daemon (None: unknown). `ecs`: deployments, zone rebalancing and a task definition that is
+    behind (None: nothing of this).
     """
 
     key: str
@@ -47,6 +48,7 @@ class StatusRow(NamedTuple):
     remedy: str | None = None
     clearing: str | None = None
     cost_today_dollars: float | None = None
+    ecs: str | None = None
 
 
 NOT_POLLED = "not polled yet"
@@ -126,6 +128,7 @@ def _row(service: Mapping[str, Any]) -> StatusRow:
         cost_today_dollars=_dollars(service.get("cost")),
         cause=advice.get("cause"),
         remedy=advice.get("remedy"),
+        ecs=(service.get("ecs") or {}).get("summary"),
     )
 
 

@@ -59,6 +59,12 @@ class TaskSize:
     def text(self) -> str:
         return f"{self.vcpu:g} vCPU, {self.memory_gb:g} GB"
 
+    @property
+    def platform(self) -> str:
+        """The system and the processor, as ECS names them."""
+        processor = "ARM64" if self.architecture is Architecture.ARM else "X86_64"
+        return f"{'Windows' if self.windows else 'Linux'} on {processor}"
+
 
 @dataclass(frozen=True, slots=True)
 class TaskPrice:

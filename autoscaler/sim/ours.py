@@ -338,6 +338,9 @@ class _World:
     async def task_size(self, service: ServiceRef, task_definition: str) -> TaskSize | Missing:
         return Missing("the simulated world has no task definitions", "no_data")
 
+    async def newest_revision(self, service: ServiceRef, task_definition: str) -> str | Missing:
+        return Missing("the simulated world has no task definitions", "no_data")
+
     async def scale_to(self, service: ServiceRef, tasks: int, urgency: Urgency, more: int = 0) -> Revision | None:
         self.surface.scale_to(tasks)
         return Revision()

@@ -25,6 +25,8 @@ from autoscaler.core.model import (
     Observation,
     QueueReading,
     RanTasks,
+    StartFailure,
+    StartHold,
     StopTimeout,
     Trouble,
     Unseen,
@@ -101,6 +103,7 @@ def _fleet(fields: Fields) -> Fleet:
     rolling = fields.part("deployment")
     started = -(rolling.seconds("age_s") or 0.0)
     trouble = fields.part("trouble")
+    failure = _failure(fields)
     in_progress = rolling.flag("in_progress")
     rolling.close()
     return Fleet(
@@ -111,6 +114,7 @@ def _fleet(fields: Fields) -> Fleet:
         deployment=Deployment(started) if in_progress else None,
         protected=fields.count("protected"),
         trouble=_trouble(trouble),
+        failure=failure,
     )
 
 
@@ -118,6 +122,26 @@ def _trouble(trouble: Fields) -> Trouble | None:
     reason, age_s = trouble.text("reason", ""), trouble.seconds("age_s")
     trouble.close()
     return Trouble(reason, -(age_s or 0.0)) if reason else None
+
+
+def _failure(fields: Fields) -> StartFailure | None:
+    if fields.content.get("failure") is None:
+        return None
+    failure = fields.part("failure")
+    hold = failure.text("hold", StartHold.NOTHING)
+    if hold not in set(StartHold):
+        failure.note("hold", f"must be one of {', '.join(StartHold)}, not {hold!r}")
+        hold = StartHold.NOTHING
+    found = StartFailure(
+        failure.text("kind", "unknown"),
+        failure.text("cause", "unknown"),
+        failure.text("reason", "no reason"),
+        failure.text("remedy", "run autoscaler diagnose"),
+        -(failure.seconds("age_s") or 0.0),
+        StartHold(hold),
+    )
+    failure.close()
+    return found
 
 
 def _stop_timeout(fields: Fields) -> StopTimeout | None:

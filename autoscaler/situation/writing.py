@@ -48,6 +48,9 @@ def encode(policy: Policy, observation: Observation, memory: Memory) -> dict[str
         situation["stop_timeout"] = observation.stop_timeout._asdict()
     if fleet.trouble is not None:
         situation["trouble"] = {"reason": fleet.trouble.reason, "age_s": now - fleet.trouble.at}
+    if fleet.failure is not None:
+        situation["failure"] = fleet.failure._replace(at=0.0)._asdict() | {"age_s": now - fleet.failure.at}
+        del situation["failure"]["at"]
     return situation
 
 

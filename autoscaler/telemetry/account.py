@@ -14,18 +14,19 @@ from autoscaler.config.addresses import REGION
 from autoscaler.core.advice import REMEDIES, Advice, first_cause, split
 from autoscaler.core.clearing import clearing, in_words
 from autoscaler.core.demand import read_signals
+from autoscaler.core.deploying import ecs_lines, ecs_summary, unfinished
 from autoscaler.core.explain import sentence
 from autoscaler.core.figures import are, several
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import (
     Backlog,
     Decision,
+    Fleet,
     Instant,
     Measurement,
     Missing,
     Observation,
     Rule,
-    Trouble,
     Utilization,
     Verdict,
 )
@@ -34,6 +35,7 @@ from autoscaler.core.slo import at_risk
 from autoscaler.diagnosis import UNKNOWN, classify
 from autoscaler.ports import Pace, Poll, ServiceRef
 from autoscaler.situation import decision_of, encode, terms_of
+from autoscaler.telemetry.failing import diagnosis_as_json
 from autoscaler.telemetry.undeleted import undeleted_advice
 
 FLEET = "ecs"
@@ -128,7 +130,7 @@ def advice_of(poll: Poll, faults: tuple[PollFault, ...]) -> Advice | None:
     if decision is None or poll.observation is None:
         return None
     advice = next(filter(None, _causes(poll, poll.observation, decision)), None)
-    return advice and _diagnosed(advice, poll.observation.fleet.trouble)
+    return advice and _diagnosed(advice, poll.observation.fleet)
 
 
 def _causes(poll: Poll, seen: Observation, decision: Decision) -> Iterator[Advice | None]:
@@ -144,11 +146,13 @@ def _causes(poll: Poll, seen: Observation, decision: Decision) -> Iterator[Advic
     yield _young(decision)
 
 
-def _diagnosed(advice: Advice, trouble: Trouble | None) -> Advice:
-    """Return the advice with the remedy of ECS's text, if the text is known."""
-    if trouble is None or advice.remedy != REMEDIES[Rule.STALLED_START]:
+def _diagnosed(advice: Advice, fleet: Fleet) -> Advice:
+    """Return the advice with the remedy of the diagnosis, or of ECS's text, if the text is known."""
+    if advice.remedy != REMEDIES[Rule.STALLED_START]:
         return advice
-    row = classify(trouble.reason)
+    if fleet.failure is not None:
+        return advice._replace(remedy=fleet.failure.remedy)
+    row = UNKNOWN if fleet.trouble is None else classify(fleet.trouble.reason)
     return advice if row is UNKNOWN else advice._replace(remedy=row.remedy)
 
 
@@ -242,6 +246,8 @@ def account_of(poll: Poll, faults: tuple[PollFault, ...], *, with_situation: boo
         "took_s": round(poll.took_s, 6),
         "lag_s": round(poll.lag_s, 6),
         "next_poll": _next_poll(poll.pace),
+        "diagnosis": diagnosis_as_json(poll.diagnosis),
+        "ecs": ecs_of(poll),
         "terms": [] if poll.decision is None or not with_situation else terms_of(poll.decision),
         "situation": encode(poll.policy, seen, poll.memory) if with_situation and seen is not None else None,
     }
@@ -257,6 +263,24 @@ def clearing_of(poll: Poll) -> dict[str, Any] | None:
     text = in_words(poll.observation.knowledge, times)
     at = [{"tasks": each.tasks, "seconds": None if isinf(each.seconds) else round(each.seconds, 1)} for each in times]
     return None if text is None else {"text": text, "at": at}
+
+
+def ecs_of(poll: Poll | None) -> dict[str, Any] | None:
+    """Return the deployments, the task definition and the zone rebalancing of the service, as numbers and in words
+    (None: ECS was not read). `summary`: what is unusual (None: nothing). `revisions_behind` None: unknown.
+    """
+    if poll is None or poll.observation is None:
+        return None
+    fleet, now, revisions = poll.observation.fleet, poll.observation.now, poll.revisions
+    return {
+        "summary": ecs_summary(fleet, revisions),
+        "unfinished_deployments": unfinished(fleet),
+        "task_definition": None if revisions is None else revisions.own,
+        "newest_task_definition": None if revisions is None else revisions.newest,
+        "revisions_behind": None if revisions is None else revisions.behind,
+        "zone_rebalancing": fleet.rebalancing.is_enabled,
+        "lines": [{"name": name, "text": text} for name, text in ecs_lines(fleet, revisions, now)],
+    }
 
 
 def _next_poll(pace: Pace | None) -> dict[str, Any] | None:

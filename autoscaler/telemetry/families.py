@@ -55,6 +55,7 @@ def _families() -> Iterator[Family[ScrapeView]]:
     yield from _latency()
     yield from _knowledge()
     yield from _decisions()
+    yield from _starts()
     yield from _condition()
 
 
@@ -189,12 +190,12 @@ def _knowledge() -> Iterator[Family[ScrapeView]]:
         stability=Stability.BETA,
     )
     yield Family(
-        "autoscaler_task_start_seconds",
+        "autoscaler_start_phase_seconds",
         "Time of a task's start by ECS's own times, for the newest revision with a start: median (0.5) and 90th "
         "percentile (0.9) of each phase (placing, pulling, booting) and of the whole. No sample while it is not known.",
         "seconds",
         ("phase", "quantile"),
-        samples.task_starts,
+        samples.start_phases,
         stability=Stability.BETA,
     )
     yield Family(
@@ -275,6 +276,37 @@ def _decisions() -> Iterator[Family[ScrapeView]]:
     )
 
 
+def _starts() -> Iterator[Family[ScrapeView]]:
+    yield Family(
+        "autoscaler_task_start_seconds",
+        "Time from the decision to scale out until each task was seen running. Tasks that start during a deployment, "
+        "or more than 600 s after the decision, are not counted.",
+        "seconds",
+        (),
+        samples.task_starts,
+        MetricKind.HISTOGRAM,
+        Stability.BETA,
+    )
+    yield Family(
+        "autoscaler_start_failure",
+        "1 for the class of the cause for which tasks do not start or do not stay up at present, 0 for the others.",
+        "1 or 0",
+        ("class",),
+        samples.start_failures,
+        stability=Stability.BETA,
+    )
+    yield Family(
+        "autoscaler_diagnoses_total",
+        "Diagnoses by the daemon, by the class of the main cause; unknown: a text of ECS that is not in the table of "
+        "causes.",
+        "diagnoses",
+        ("class",),
+        samples.diagnoses,
+        MetricKind.COUNTER,
+        Stability.BETA,
+    )
+
+
 def _condition() -> Iterator[Family[ScrapeView]]:
     yield Family(
         "autoscaler_failures_total",
@@ -306,6 +338,15 @@ def _condition() -> Iterator[Family[ScrapeView]]:
         "1 or 0",
         (),
         samples.up,
+    )
+    yield Family(
+        "autoscaler_unfinished_deployments",
+        "Deployments of the ECS service that are not finished: the one in progress, and each older one that still has "
+        "tasks. ECS refuses another deployment while five are unfinished.",
+        "deployments",
+        (),
+        samples.deployments,
+        stability=Stability.BETA,
     )
     yield Family(
         "autoscaler_last_tick_timestamp_seconds",

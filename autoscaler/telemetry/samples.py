@@ -11,10 +11,12 @@ from math import isinf
 from typing import TypeAlias
 
 from autoscaler.core.clearing import clearing, has_backlog
+from autoscaler.core.deploying import unfinished
 from autoscaler.core.knowledge import Estimate, Knowledge
 from autoscaler.core.model import Backlog, Rule, Verdict
 from autoscaler.core.policy import Mode, Pause
 from autoscaler.core.slo import SHADOW_MISSES_LATENCY, expected_wait_s
+from autoscaler.diagnosis.table import FailureClass
 from autoscaler.telemetry.account import cooldowns_s, memory_after, usable
 from autoscaler.telemetry.status_store import ServiceState, ServiceStatus
 from autoscaler.telemetry.tally import DIRECTIONS, FAILURES, NO_RULE, ServiceTally
@@ -97,6 +99,20 @@ def contests(view: ScrapeView) -> Samples:
     return [((), float(poll is not None and any(notice.kind == Rule.CONTESTED for notice in poll.notices)))]
 
 
+def task_starts(view: ScrapeView) -> Samples:
+    return view.tally.starts.samples()
+
+
+def start_failures(view: ScrapeView) -> Samples:
+    poll = view.status.poll
+    failure = None if poll is None or poll.observation is None else poll.observation.fleet.failure
+    return [((kind.value,), failure is not None and failure.kind == kind) for kind in FailureClass]
+
+
+def diagnoses(view: ScrapeView) -> Samples:
+    return [((kind.value,), view.tally.causes[kind.value]) for kind in FailureClass]
+
+
 def failures(view: ScrapeView) -> Samples:
     return [((kind,), view.tally.failures[kind]) for kind in FAILURES]
 
@@ -116,6 +132,11 @@ def signal_ages(view: ScrapeView) -> Samples:
 def signals_usable(view: ScrapeView) -> Samples:
     poll = view.status.poll
     return [] if poll is None else [((name,), ok) for name, ok in usable(poll, view.status.faults).items()]
+
+
+def deployments(view: ScrapeView) -> Samples:
+    poll = view.status.poll
+    return [] if poll is None or poll.observation is None else [((), float(unfinished(poll.observation.fleet)))]
 
 
 def up(view: ScrapeView) -> Samples:
@@ -172,7 +193,7 @@ WHOLE_START = "whole"
 """The phase of a start that is all of it."""
 
 
-def task_starts(view: ScrapeView) -> Iterator[tuple[tuple[str, ...], float]]:
+def start_phases(view: ScrapeView) -> Iterator[tuple[tuple[str, ...], float]]:
     poll = view.status.poll
     for times in () if poll is None or poll.starts is None else poll.starts.times[:1]:
         for phase, each in ((WHOLE_START, times.whole), *times.phases):

@@ -21,6 +21,7 @@ from autoscaler.errors import (
 )
 from autoscaler.ports import Poll
 from autoscaler.telemetry.account import PollFault, counts_of, drift_of
+from autoscaler.telemetry.failing import StartHistogram
 
 # Estimate the cost: billed and wasted task time, and the price of the daemon's calls to AWS.
 #
@@ -122,7 +123,7 @@ DIRECTIONS = {Verdict.SCALE_OUT: "out", Verdict.SCALE_IN: "in"}
 
 @dataclass(frozen=True, slots=True)
 class ServiceTally:
-    """The counters of one service since it was added."""
+    """The counters of one service since it was added. `causes`: the diagnoses by the class of their main cause."""
 
     decisions: Counter[tuple[str, str]] = field(default_factory=Counter)
     scalings: Counter[str] = field(default_factory=Counter)
@@ -131,6 +132,8 @@ class ServiceTally:
     received: float = 0.0
     late: float = 0.0
     usage: Usage = field(default_factory=Usage)
+    starts: StartHistogram = StartHistogram()  # noqa: RUF009 - a tuple
+    causes: Counter[str] = field(default_factory=Counter)
 
     def after(self, poll: Poll, faults: tuple[PollFault, ...]) -> ServiceTally:
         """Return the counters with this poll added: its decision, accepted change, drift, and kinds of failures."""
@@ -145,6 +148,8 @@ class ServiceTally:
             received=self.received + (0.0 if known is None else known.received),
             late=self.late + (0.0 if known is None else known.late),
             usage=self.usage if seen is None else self.usage.after(seen),
+            starts=self.starts.after(poll.started) if poll.started else self.starts,
+            causes=_with(self.causes, poll.causes),
         )
 
 

@@ -10,7 +10,7 @@ from autoscaler.core.model import Backlog, Instant, QueueReading
 from autoscaler.core.policy import Policy
 from autoscaler.core.slo import expected_wait_s
 from autoscaler.ports import Poll
-from autoscaler.telemetry.account import PollFault, account_of, notice_of
+from autoscaler.telemetry.account import PollFault, account_of, ecs_of, notice_of
 from autoscaler.telemetry.cost import cost_of
 from autoscaler.telemetry.logs import utc
 from autoscaler.telemetry.pages import paced
@@ -81,6 +81,7 @@ def _service(status: ServiceStatus, now: Instant, silent: Container[str]) -> dic
         "slo": slo.status.value,
         "reason": slo.reason,
         "tasks": _tasks(status),
+        "ecs": ecs_of(status.poll),
         "queues": _queues(status),
         **_expected(status),
         "starts": None if status.poll is None else starts_of(status.poll.starts),

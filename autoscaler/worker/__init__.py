@@ -8,8 +8,21 @@ docs/workers.md describes it, with the same calls in curl for other languages.
 from .agent import Agent, Refusal
 from .message import Message, Sqs
 from .protection import Protection
+from .rollout import Identity, Rollout
 from .settings import Settings
 from .waiting import Bell, Time
 from .worker import Worker
 
-__all__ = ["Agent", "Bell", "Message", "Protection", "Refusal", "Settings", "Sqs", "Time", "Worker"]
+__all__ = [
+    "Agent",
+    "Bell",
+    "Identity",
+    "Message",
+    "Protection",
+    "Refusal",
+    "Rollout",
+    "Settings",
+    "Sqs",
+    "Time",
+    "Worker",
+]

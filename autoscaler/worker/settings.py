@@ -23,6 +23,7 @@ class Settings:
     drain_s: float = 25.0
     give_way_after_s: float = 600.0
     give_way_s: float = 10.0
+    give_way_replaced_s: float = 60.0
     without_protection: Literal["work", "wait"] = "work"
 
     def __post_init__(self) -> None:
@@ -42,6 +43,8 @@ class Settings:
             yield f"drain_s is {self.drain_s}: longer than a receive, so that its messages are returned in time"
         if self.give_way_after_s <= 0 or self.give_way_s < 0:
             yield f"give_way_after_s is {self.give_way_after_s}, give_way_s {self.give_way_s}: above 0, and 0 or more"
+        if self.give_way_replaced_s <= 0:
+            yield f"give_way_replaced_s is {self.give_way_replaced_s}: above 0"
         if self.without_protection not in {"work", "wait"}:
             yield f"without_protection is {self.without_protection!r}: 'work' or 'wait'"
 

@@ -20,6 +20,7 @@ from typing import Any
 from .agent import Refusal
 from .message import Message, Sqs
 from .protection import RETRY_S, Protection
+from .rollout import Rollout
 from .settings import Settings
 from .waiting import Bell, Time
 
@@ -41,7 +42,8 @@ SLOT_WAIT_S = 3600.0
 
 class Worker:
     """Receives and processes messages. `handle` is called with each message, in a separate thread. If it raises, the
-    message is received again later.
+    message is received again later. `rollout`: reports whether the service replaces this task's task definition (None:
+    it is not read).
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Worker:
         *,
         settings: Settings | None = None,
         protection: Protection | None = None,
+        rollout: Rollout | None = None,
         time: Time | None = None,
     ) -> None:
         self._sqs = sqs
@@ -59,6 +62,7 @@ class Worker:
         self._handle = handle
         self._settings = settings or Settings()
         self._protection = protection or Protection.from_environment()
+        self._rollout = rollout
         self._time = time or Time()
         self._bell = Bell()
         self._held: set[Message] = set()
@@ -173,10 +177,17 @@ class Worker:
         return not self.stopping and self._is_protected()
 
     def _must_give_way(self) -> bool:
+        """Whether a break of the protection is due: sooner if the service replaces the task definition of this task, so
+        that the deployment can end. That is read only of a task that could then take a break.
+        """
         since = self._protection.since
-        return since is not None and (
-            self._time.now() - max(since, self._tried_to_give_way) >= self._settings.give_way_after_s
-        )
+        if since is None:
+            return False
+        busy_s = self._time.now() - max(since, self._tried_to_give_way)
+        is_long = busy_s >= self._settings.give_way_after_s
+        if is_long or self._rollout is None or busy_s < self._settings.give_way_replaced_s:
+            return is_long
+        return self._rollout.is_replaced()
 
     def _give_way(self) -> None:
         """Remove the protection briefly, if the messages in progress finish soon enough; otherwise try again later."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from autoscaler.aws.connection import Aws
-from autoscaler.core.model import Deployment, Fleet, Missing, Revision
+from autoscaler.aws.rollouts import MOST_DEPLOYMENTS, MOST_REASON
+from autoscaler.core.model import ActiveDeployment, Deployment, Fleet, Missing, Revision, ZoneRebalancing
 from autoscaler.errors import AutoscalerError, NotFound, Refused, Throttled, Unavailable
 from autoscaler.ports import ServiceRef, Urgency
 from tests.about import about
@@ -379,3 +380,99 @@ async def test_reads_and_writes_are_rate_limited_separately(aws: Aws, double: Aw
         ("admitted", "ecs_service_read"),
         ("succeeded", "ecs_service_read"),
     ]
+
+
+# Deployments and zone rebalancing, for reports: a malformed value fails no reading.
+
+
+async def fleet(aws: Aws, double: AwsDouble, **changed: object) -> Fleet:
+    reading = await read(aws, double, described(**changed))
+    assert isinstance(reading, Fleet), reading
+    return reading
+
+
+async def test_each_deployment_is_read_with_its_counts_and_its_state_newest_first(
+    aws: Aws, double: AwsDouble, spies: Spies
+) -> None:
+    new = deployment(
+        rolloutState="IN_PROGRESS", rolloutStateReason="ECS deployment ecs-svc/1 in progress.", desiredCount=10,
+        runningCount=3, pendingCount=2, failedTasks=1, taskDefinition="arn:aws:ecs:eu-west-1:1:task-definition/web:8",
+    )  # fmt: skip
+    old = deployment("ACTIVE", 900, rolloutState="COMPLETED", runningCount=7, taskDefinition="web:7")
+    found = (await fleet(aws, double, deployments=[old, new])).deployments
+    assert found == (
+        ActiveDeployment(
+            "PRIMARY", "IN_PROGRESS", "ECS deployment ecs-svc/1 in progress.", "web:8", about(spies.now_s - 500),
+            desired=10, running=3, pending=2, failed=1,
+        ),
+        ActiveDeployment("ACTIVE", "COMPLETED", "", "web:7", about(spies.now_s - 900), running=7),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        {"runningCount": "3"}, {"runningCount": -3}, {"runningCount": True}, {"rolloutStateReason": 7},
+        {"taskDefinition": ["x"]}, {"failedTasks": None}, {"desiredCount": 1.5},
+    ],
+)  # fmt: skip
+async def test_a_malformed_value_of_a_deployment_is_left_out(
+    aws: Aws, double: AwsDouble, nonsense: dict[str, object]
+) -> None:
+    [found] = (
+        await fleet(aws, double, deployments=[deployment() | {"rolloutState": "COMPLETED"} | nonsense])
+    ).deployments
+    assert (found.status, found.desired, found.running, found.failed) == ("PRIMARY", 0, 0, 0)
+    assert (found.reason, found.definition) == ("", "")
+
+
+async def test_long_lists_and_texts_of_deployments_are_bounded(aws: Aws, double: AwsDouble) -> None:
+    many = [deployment("ACTIVE", rolloutState="COMPLETED", rolloutStateReason="x" * 9_000) for _ in range(300)]
+    found = (await fleet(aws, double, deployments=many)).deployments
+    assert len(found) == MOST_DEPLOYMENTS
+    assert max(len(one.reason) for one in found) <= MOST_REASON
+
+
+@pytest.mark.parametrize(
+    ("said", "enabled"), [("ENABLED", True), ("DISABLED", False), (None, None), ("SOMETIMES", None), (1, None)]
+)
+async def test_zone_rebalancing_is_on_off_or_unknown(
+    aws: Aws, double: AwsDouble, said: object, enabled: bool | None
+) -> None:
+    assert (await fleet(aws, double, availabilityZoneRebalancing=said)).rebalancing == ZoneRebalancing(enabled)
+
+
+def event(age_s: float, text: object) -> dict[str, object]:
+    return {"id": "1", "createdAt": Spies().wall_s - age_s, "message": text}
+
+
+STARTED = (
+    "(service orders) is not AZ balanced with 3 tasks in eu-west-1a and 1 in eu-west-1b. AZ Rebalancing in progress."
+)
+MOVED = "(service orders) has started 1 tasks in eu-west-1b to AZ Rebalance: (task 0a1b)."
+BALANCED = "(service orders) is AZ balanced with 2 tasks in eu-west-1a and 2 in eu-west-1b."
+STEADY = "(service orders) has reached a steady state."
+
+
+@pytest.mark.parametrize(
+    ("events", "since_s"),
+    [
+        ([event(30, STARTED)], 30),
+        ([event(20, MOVED), event(30, STARTED)], 20),
+        ([event(20, "(service orders) SERVICE_REBALANCING_STARTED")], 20),
+        ([event(899, STARTED)], 899),
+        ([event(901, STARTED)], None),
+        ([event(10, BALANCED), event(30, STARTED)], None),
+        ([event(10, STEADY), event(30, STARTED)], None),
+        ([event(10, "(service orders) SERVICE_REBALANCING_STOPPED"), event(30, STARTED)], None),
+        ([event(10, STARTED), event(30, BALANCED)], 10),
+        ([event(30, "(service rebalancer) has started 1 tasks: (task rebalancer/0a1b).")], None),
+        ([event(30, 7), {"message": STARTED}], None),
+        ([], None),
+    ],
+)
+async def test_a_rebalancing_lasts_from_its_newest_event_to_that_of_its_end(
+    aws: Aws, double: AwsDouble, spies: Spies, events: list[object], since_s: float | None
+) -> None:
+    moved_at = (await fleet(aws, double, events=events)).rebalancing.moved_at
+    assert moved_at == (None if since_s is None else about(spies.now_s - since_s))

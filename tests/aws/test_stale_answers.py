@@ -124,6 +124,7 @@ class _Only:
         self.read, self.scale_to = fleets.read, fleets.scale_to
         self.protected, self.conflicting_scalers = rest.protected, rest.conflicting_scalers
         self.stop_timeout, self.task_size = rest.stop_timeout, rest.task_size
+        self.newest_revision = rest.newest_revision
 
 
 @pytest.mark.parametrize("proves", [True, False])

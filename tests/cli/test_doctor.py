@@ -273,6 +273,32 @@ async def test_events_pause_deployment_and_count_of_the_service_are_reported() -
         assert (await findings_of(double))[1]["pause"]["level"] == "finding"
 
 
+async def test_deployments_rebalancing_and_the_task_definition_are_reported() -> None:
+    async with healthy() as double:
+        _, findings = await findings_of(double)
+        assert findings["task definition"]["level"] == "good"
+        assert findings["task definition"]["text"] == "orders:7, the newest active revision of its family"
+        assert not {"deployments", "zone rebalancing"} & findings.keys()
+        rollouts = [
+            {"status": "PRIMARY", "rolloutState": "IN_PROGRESS", "createdAt": time.time() - 60},
+            *[{"status": "ACTIVE", "rolloutState": "COMPLETED", "createdAt": time.time() - 900}] * 2,
+        ]
+        double.on("DescribeServices", service(deployments=rollouts, availabilityZoneRebalancing="ENABLED"))
+        double.on("DescribeTaskDefinition", sized(family="orders", revision=9))
+        code, findings = await findings_of(double, AUTOSCALER_WORKERS="draining")
+        kinds = ("deployments", "zone rebalancing", "task definition")
+        assert (code, {findings[kind]["level"] for kind in kinds}) == (0, {"note"})
+        assert "3 deployments are unfinished" in findings["deployments"]["text"]
+        assert "--availability-zone-rebalancing DISABLED" in findings["zone rebalancing"]["remedy"]
+        assert findings["task definition"]["text"] == (
+            "orders:7, 2 revisions behind orders:9 (0.5 vCPU, 1 GB, Linux on X86_64)"
+        )
+        double.on("DescribeTaskDefinition", fault("AccessDeniedException"))
+        code, findings = await findings_of(double)
+        assert (code, findings["task definition"]["level"]) == (0, "note")
+        assert "ecs:DescribeTaskDefinition" in findings["task definition"]["remedy"]
+
+
 async def test_the_wait_of_the_first_message_is_assumed_until_a_daemon_reports_a_start_up_time() -> None:
     async with healthy() as double:
         code, findings = await findings_of(double, AUTOSCALER_MIN_TASKS="0")
@@ -347,10 +373,25 @@ async def test_the_assumption_about_workers_is_reported_with_the_stop_timeout() 
         assert "treated as unsafe" in findings["workers"]["text"]
         assert "workers=self_protecting" in findings["workers"]["remedy"]
         before = len(double.requests("DescribeTaskDefinition"))
-        set_too = {"AUTOSCALER_WORKERS": "draining", "AUTOSCALER_TASK_PRICE": "0.05"}
+        set_too = {"AUTOSCALER_WORKERS": "unsafe", "AUTOSCALER_TASK_PRICE": "0.05"}
         _, findings = await findings_of(double, AUTOSCALER_PROCESSING_TIME="91s", **set_too)
         assert "workers" not in findings
         assert len(double.requests("DescribeTaskDefinition")) == before, "both are set, so it is not read"
+
+
+async def test_draining_workers_with_less_time_than_messages_take_are_a_finding() -> None:
+    async with healthy() as double:
+        double.on("DescribeTaskDefinition", definition(stopTimeout=90))
+        set_too = {"AUTOSCALER_WORKERS": "draining", "AUTOSCALER_TASK_PRICE": "0.05"}
+        code, findings = await findings_of(double, AUTOSCALER_PROCESSING_TIME="91s", **set_too)
+        assert (code, findings["stopTimeout"]["level"]) == (1, "finding")
+        assert "longer (processing_time) than the stopTimeout of 90 s" in findings["stopTimeout"]["text"]
+        assert "raise stopTimeout" in findings["stopTimeout"]["remedy"]
+        code, findings = await findings_of(double, AUTOSCALER_PROCESSING_TIME="90s", **set_too)
+        assert (code, "stopTimeout" in findings) == (0, False)
+        double.on("DescribeTaskDefinition", fault("AccessDeniedException"))
+        code, findings = await findings_of(double, AUTOSCALER_PROCESSING_TIME="91s", **set_too)
+        assert (code, findings["stopTimeout"]["level"]) == (0, "note")
 
 
 async def test_a_stop_timeout_without_the_permission_to_read_it_is_a_note() -> None:

@@ -13,6 +13,7 @@ from autoscaler.cli import main
 from autoscaler.core.engine import decide
 from autoscaler.core.memory import Memory
 from autoscaler.core.model import (
+    ActiveDeployment,
     Backlog,
     Deployment,
     Fleet,
@@ -21,9 +22,11 @@ from autoscaler.core.model import (
     Missing,
     Observation,
     QueueReading,
+    Revisions,
     StopTimeout,
     Trouble,
     Utilization,
+    ZoneRebalancing,
 )  # fmt: skip
 from autoscaler.core.policy import MetricPolicy, Mode, Policy, QueuePolicy, WorkerSafety
 from autoscaler.errors import AutoscalerError
@@ -199,6 +202,26 @@ def test_every_input_is_shown_with_its_age() -> None:
     assert inputs["protected"] == ("1 of the tasks", None)
     assert inputs["trouble"] == ("no capacity", 20)
     assert "history" in inputs
+
+
+def test_deployments_task_definition_and_zone_rebalancing_are_inputs() -> None:
+    deployments = (
+        ActiveDeployment("PRIMARY", "IN_PROGRESS", "", "web:8", NOW - 60, running=3),
+        ActiveDeployment("ACTIVE", "COMPLETED", "", "web:7", NOW - 9000, running=7),
+    )
+    of = replace(
+        poll(deployments=deployments, rebalancing=ZoneRebalancing(True)), revisions=Revisions("web:8", "web:9")
+    )
+    inputs = {entry["name"]: entry["value"] for entry in account(of)["inputs"]}
+    shares = "old (web:7) 7 of 10, new (web:8) 3 of 10 running tasks"
+    assert inputs["deployments"] == f"2 deployments are unfinished: {shares}"
+    assert inputs["deployment web:8"] == "IN_PROGRESS for 60 s"
+    assert inputs["deployment web:7"] == "COMPLETED, created 2.5 h ago"
+    assert inputs["task definition"] == "web:8, 1 revision behind web:9"
+    assert inputs["zone rebalancing"] == "enabled"
+    shown = page(account(of), 80)
+    assert max(map(len, shown.splitlines())) <= 80
+    assert explained({**account_of(of, ()), "ecs": None})["inputs"], "an older daemon has no such key"
 
 
 def test_where_the_start_up_time_goes_fits_into_80_columns() -> None:

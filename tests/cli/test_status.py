@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from autoscaler.cli import main
 from autoscaler.cli.status import _met, _paragraphs, _spent
 from autoscaler.core.knowledge import Estimate, Knowledge, QueueKnowledge, TimedCount
-from autoscaler.core.model import Backlog, Missing
+from autoscaler.core.model import ActiveDeployment, Backlog, Missing, Revisions
 from autoscaler.operating.status import GOOD, Statuses
 from autoscaler.telemetry.page.rows import row_of
 from autoscaler.telemetry.status_store import SloStatus, StatusStore
@@ -309,6 +309,20 @@ async def test_on_a_terminal_the_sentence_is_wrapped_and_no_color_is_respected()
     assert "all latency targets met" in plain
     assert max(map(len, plain.splitlines())) <= 100
     assert len(plain.splitlines()) > 3
+
+
+def test_a_deployment_and_a_task_definition_that_is_behind_have_a_line() -> None:
+    deployments = (ActiveDeployment("PRIMARY", "IN_PROGRESS"), ActiveDeployment("ACTIVE", running=2))
+    during = replace(poll(deployments=deployments), revisions=Revisions("web:8", "web:9"))
+    [one] = Statuses.of(listed(during)["services"], None).rows
+    assert (
+        "ECS: 2 deployments are unfinished; old 2 of 2, new 0 of 2 running tasks; task definition web:8, 1 revision "
+        "behind web:9."
+    ) in list(_paragraphs(one))
+    [calm] = Statuses.of(listed(poll())["services"], None).rows
+    assert not any(text.startswith("ECS:") for text in _paragraphs(calm))
+    [older] = Statuses.of([{k: v for k, v in listed(poll())["services"][0].items() if k != "ecs"}], None).rows
+    assert older.ecs is None
 
 
 def test_the_first_line_counts_each_status_and_an_outage_comes_first_with_its_cause() -> None:

@@ -83,6 +83,8 @@ class FakePorts:
     stop_timeouts: dict[str, StopTimeout | Missing] = field(default_factory=dict)
     sizes: dict[str, TaskSize | Missing] = field(default_factory=dict)
     size_reads: list[tuple[float, str]] = field(default_factory=list)
+    newest_definition: str = ""
+    newest_reads: list[tuple[float, str]] = field(default_factory=list)
     definition_reads: list[tuple[float, str]] = field(default_factory=list)
     _shown: int | None = None
 
@@ -123,6 +125,10 @@ class FakePorts:
     async def stop_timeout(self, service: ServiceRef, task_definition: str) -> StopTimeout | Missing:
         self.definition_reads.append((now(), task_definition))
         return self.stop_timeouts.get(task_definition, Missing("not allowed", "denied"))
+
+    async def newest_revision(self, service: ServiceRef, task_definition: str) -> str | Missing:
+        self.newest_reads.append((now(), task_definition))
+        return self.newest_definition or Missing("not allowed", "denied")
 
     async def task_size(self, service: ServiceRef, task_definition: str) -> TaskSize | Missing:
         self.size_reads.append((now(), task_definition))

@@ -45,8 +45,8 @@ def test_the_stop_timeout_is_read_once_per_task_definition() -> None:
     assert {poll.observation.stop_timeout for poll in world.polls if poll.observation} == {StopTimeout(120.0, "app")}
 
 
-@pytest.mark.parametrize("workers", WorkerSafety)
-def test_the_stop_timeout_is_not_read_if_workers_is_set(workers: WorkerSafety) -> None:
+@pytest.mark.parametrize("workers", [WorkerSafety.SELF_PROTECTING, WorkerSafety.UNSAFE])
+def test_the_stop_timeout_is_not_read_if_it_decides_nothing(workers: WorkerSafety) -> None:
     world = busy(stop_timeouts={OLD: StopTimeout(120.0, "app")})
     play(world, 600, workers=workers, **dict[str, Any](LONG))
     assert world.definition_reads == []
@@ -147,3 +147,20 @@ def test_every_encoded_poll_gives_the_same_decision_again() -> None:
             assert poll.observation is not None
             assert decide(*decode(encode(poll.policy, poll.observation, poll.memory))) == poll.decision
     assert policy().workers is None, "the fake has the default of the settings"
+
+
+@pytest.mark.parametrize(("stop_s", "is_short"), [(94.0, True), (95.0, False)])
+def test_draining_workers_whose_messages_take_longer_than_stop_timeout_give_a_notice(
+    stop_s: float, is_short: bool
+) -> None:
+    world = busy(stop_timeouts={OLD: StopTimeout(stop_s, "app")})
+    play(world, 100, workers=WorkerSafety.DRAINING, **dict[str, Any](LONG))
+    found = {notice.reason for notice in world.polls[-1].notices if notice.kind == "stop_timeout"}
+    assert len(found) == is_short
+    assert all(f"the stopTimeout of {stop_s:g} s of container app" in text for text in found)
+
+
+def test_draining_workers_without_a_readable_stop_timeout_give_no_notice() -> None:
+    world = busy(stop_timeouts={OLD: DENIED})
+    play(world, 100, workers=WorkerSafety.DRAINING, **dict[str, Any](LONG))
+    assert not any(notice.kind == "stop_timeout" for poll in world.polls for notice in poll.notices)

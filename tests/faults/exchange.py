@@ -247,7 +247,7 @@ class _Exchange:
             if self._operation.name == "DescribeServices" and key in self._subjects:
                 shown = region.fleet(key, now, faults)
                 counts = {"desiredCount": shown.desired, "runningCount": shown.running, "pendingCount": shown.pending}
-                primary, *others = ecs._deployments(fleet, now)
+                primary, *others = ecs._deployments(fleet, now, ecs._definition_arn(world, fleet))
                 primary["updatedAt"] = Stamp(shown.revision.updated or 0.0)
                 fleet.extra, self._shown[key] = {**counts, "deployments": [primary, *others]}, shown
         if self._operation.name == "GetQueueAttributes":

@@ -274,6 +274,9 @@ class PortsOfOne:
     async def task_size(self, service: ServiceRef, task_definition: str) -> TaskSize | Missing:
         return Missing("the simulated Region has no task definitions", "no_data")
 
+    async def newest_revision(self, service: ServiceRef, task_definition: str) -> str | Missing:
+        return Missing("the simulated Region has no task definitions", "no_data")
+
     async def tags(self, cluster: str, place: Place) -> Mapping[str, Mapping[str, str]]:
         """Return the tags of the services that are discovered; `ListServices` has the lowest priority."""
         await self._call(Category.SERVICE_READ, "fleet", EVERY, Urgency.BACKGROUND)

@@ -115,6 +115,11 @@ OF_ONE_SERVICE = (
     StagedCause(
         "tasks start again and again", starts_again_and_again, Fired("AutoscalerSloMissed", "critical", 10, 48)
     ),
+    StagedCause(
+        "protected tasks keep old deployments",
+        since(m0={"autoscaler_unfinished_deployments": 3}, m2={"autoscaler_unfinished_deployments": 4}),
+        Fired("AutoscalerManyDeployments", "warning", 12, 34),
+    ),
     StagedCause("throttled", since(), Fired("AutoscalerThrottled", "warning", 11, 42), own=since(m0={THROTTLES: 3})),
 )
 

@@ -104,11 +104,11 @@ def test_discovery_grants_every_service_of_those_clusters_and_no_other(tmp_path:
         (ACTIVE, "", PROTECTION),
         ('[profiles.p]\nmode = "scale_out_only"', "", PROTECTION),
         ('[profiles.p]\nmode = "shadow"\n' + ACTIVE, "", PROTECTION),
-        ("", 'workers = "draining"', WRITES | PROTECTION | STOPPING),
+        ("", 'workers = "draining"', WRITES | PROTECTION),
         ("", 'workers = "self_protecting"', WRITES | STOPPING),
         ('[profiles.p]\nworkers = "self_protecting"', "", WRITES),
         ('[profiles.p]\nworkers = "none"', 'workers = "draining"', WRITES | PROTECTION),
-        ('[profiles.p]\nworkers = "draining"', 'workers = "self_protecting"', WRITES | STOPPING),
+        ('[profiles.p]\nworkers = "draining"', 'workers = "self_protecting"', WRITES),
         ("[profiles.p]\nqueue_minutes = false", "queue_minutes = false", WRITES | PROTECTION),
     ],
 )
@@ -155,7 +155,7 @@ def test_operators_may_pause_discovered_services(tmp_path: Path) -> None:
     ("fields", "missing"),
     [
         ({"mode": "shadow"}, {"ecs:UpdateService"}),
-        ({"workers": "draining"}, {"ecs:GetTaskProtection"}),
+        ({"workers": "unsafe"}, {"ecs:GetTaskProtection"}),
         ({"queues": f"https://sqs.eu-west-1.amazonaws.com/{ACCOUNT}/orders"}, {"sqs:GetQueueUrl"}),
         ({"queue_minutes": "false", "cpu_target_percent": "none"}, {"cloudwatch:GetMetricData"}),
         ({"queues": "[]"}, set(QUEUE_CALLS)),
@@ -285,10 +285,10 @@ def test_the_deployed_policy_allows_the_same_calls() -> None:
     assert set().union(*map(pairs, ours)) == pairs(json.loads(filled_in("iam-policy.json")))
 
 
-def test_the_task_definition_is_read_only_if_workers_or_the_price_is_not_set() -> None:
+def test_the_task_definition_is_read_only_if_stop_timeout_matters_or_the_price_is_not_set() -> None:
     kinds = ("none", "draining", "self_protecting", "unsafe")
     permissions = {kind: actions(policy(config(workers=kind, task_price="0.05"))) for kind in kinds}
-    assert [kind for kind, has in permissions.items() if "ecs:DescribeTaskDefinition" in has] == ["none"]
+    assert [kind for kind, has in permissions.items() if "ecs:DescribeTaskDefinition" in has] == ["none", "draining"]
     assert all("ecs:DescribeTaskDefinition" in actions(policy(config(workers=kind))) for kind in kinds)
     [reads] = [one for one in policy(config())["Statement"] if "ecs:DescribeTaskDefinition" in one["Action"]]
     assert reads["Resource"] == ["*"]

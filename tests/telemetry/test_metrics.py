@@ -13,7 +13,16 @@ from prometheus_client.metrics_core import Metric
 
 from autoscaler import errors
 from autoscaler.core.memory import AcceptedChange, Memory
-from autoscaler.core.model import Backlog, Measurement, MetricReading, Missing, Rule, Utilization, Verdict
+from autoscaler.core.model import (
+    ActiveDeployment,
+    Backlog,
+    Measurement,
+    MetricReading,
+    Missing,
+    Rule,
+    Utilization,
+    Verdict,
+)
 from autoscaler.core.policy import Direction, MetricPolicy, Mode, Pause, QueuePolicy, ScaleIn
 from autoscaler.errors import Unreadable
 from autoscaler.ports import Category, Poll, Role, ServiceRef
@@ -182,6 +191,16 @@ def test_the_task_counts_are_exported_by_kind() -> None:
     desk = after(decided(observation, policy=policy_of(min_tasks=1, max_tasks=7)))
     expected = {"desired": 2, "running": 1, "pending": 3, "protected": 1, "demand": 20, "target": 7, "min": 1, "max": 7}
     assert {kind: of_service(desk, "autoscaler_tasks", kind=kind) for kind in expected} == expected
+
+
+@pytest.mark.parametrize("older", [0, 1, 4])
+def test_the_unfinished_deployments_are_exported_while_the_service_can_be_read(older: int) -> None:
+    deployments = (ActiveDeployment("PRIMARY", "IN_PROGRESS"), *[ActiveDeployment("ACTIVE", "COMPLETED")] * older)
+    during = seen()
+    during = replace(during, fleet=replace(during.fleet, deployments=deployments))
+    assert of_service(after(decided(during)), "autoscaler_unfinished_deployments") == 1 + older
+    assert of_service(after(decided(during), holding()), "autoscaler_unfinished_deployments") == 0
+    assert of_service(after(decided(during), unread()), "autoscaler_unfinished_deployments") is None
 
 
 def test_without_a_vote_the_demand_is_unknown() -> None:

@@ -31,13 +31,13 @@ def test_the_documented_role_has_exactly_the_permissions_of_the_worker() -> None
     (policy,) = map(json.loads, blocks("json"))
     allowed = {action for statement in policy["Statement"] for action in statement["Action"]}
     assert allowed == {
-        "ecs:GetTaskProtection", "ecs:UpdateTaskProtection",
+        "ecs:GetTaskProtection", "ecs:UpdateTaskProtection", "ecs:DescribeServices",
         "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility",
     }  # fmt: skip
 
 
 def test_the_python_examples_compile() -> None:
-    assert len(blocks("python")) == 2
+    assert len(blocks("python")) == 3
     for block in blocks("python"):
         compile(block, "docs/workers.md", "exec")
 

@@ -63,6 +63,11 @@ def _measured(estimate_s: float, assumed_s: float, starts: float) -> float | Non
     return None if starts <= 0 else estimate_s + (estimate_s - assumed_s) * PRIOR_WEIGHT / starts
 
 
+def _is_replacing(fleet: Fleet) -> bool:
+    """Whether ECS starts tasks that the service did not request: in place of others, and before it stops those."""
+    return fleet.deployment is not None or fleet.rebalancing.moved_at is not None
+
+
 class TimedStart(NamedTuple):
     """A start by ECS's own times: seconds from the creation of the task until it ran, and when that was."""
 
@@ -102,7 +107,7 @@ class Starting:
 
     def __init__(self, fleet: Fleet, now: Instant) -> None:
         self._desired, self._running = fleet.desired, fleet.running
-        self._deploying = fleet.deployment is not None
+        self._deploying = _is_replacing(fleet)
         self._at = now
         self._requested: list[_Requested] = []
         self._took_s, self._took_at = array("d"), array("d")
@@ -134,9 +139,9 @@ class Starting:
         return Estimate(self.mean_s, float(len(self._took_s) + len(self._timed_s)), age_s)
 
     def see(self, fleet: Fleet, now: Instant) -> None:
-        """Add a reading of the service. Starts during a deployment are ignored, because tasks are replaced."""
+        """Add a reading of the service. Starts during a deployment or a rebalancing are ignored: tasks are replaced."""
         requested, up, then = fleet.desired - self._desired, fleet.running - self._running, self._at
-        replaced, self._deploying = self._deploying, fleet.deployment is not None
+        replaced, self._deploying = self._deploying, _is_replacing(fleet)
         self._desired, self._running, self._at = fleet.desired, fleet.running, now
         self._request(requested, then)
         if up > 0 and not (replaced or self._deploying):

@@ -8,7 +8,7 @@ from math import ceil, inf
 from autoscaler.core.figures import are, number, protecting, several
 from autoscaler.core.knowledge import Regime
 from autoscaler.core.memory import FLOW_REACH_S, Memory, progress_window_s
-from autoscaler.core.model import Flow, Trouble
+from autoscaler.core.model import Flow, StartHold, Trouble
 from autoscaler.core.policy import Policy, WorkerSafety
 from autoscaler.core.rule_input import PermittedRange, RuleInput
 from autoscaler.core.signals import MINUTE_LIMIT_S
@@ -18,6 +18,9 @@ IDLE_WITH_BACKLOG_S = 180.0
 
 CHURN_RATIO = 0.1
 """The ratio of the desired tasks that may be missing before the start counts as stalled."""
+
+START_PROBE = 1
+"""The number of tasks that are permitted as a test whether tasks start again, if ECS has none to start."""
 
 FIFO_PROBE = 1
 """The number of tasks that are permitted in addition to the groups in flight, to find out if there are more groups."""
@@ -101,15 +104,20 @@ def fifo(inputs: RuleInput) -> PermittedRange | None:
 
 
 def stalled_start(inputs: RuleInput) -> PermittedRange | None:
-    """Do not scale out while requested tasks do not start. The rule ends as soon as one more task runs.
+    """Do not scale out while requested tasks do not start. The rule ends as soon as one more task runs; a diagnosis
+    that something must be changed holds until it is changed, or a task stays up.
 
     If few tasks are missing, or during a deployment, it applies only if ECS reports a problem: tasks are then being
     replaced.
     """
-    starting, trouble = inputs.memory.starting, inputs.fleet.trouble
+    starting, trouble, failure = inputs.memory.starting, inputs.fleet.trouble, inputs.fleet.failure
+    if failure is not None and failure.hold is StartHold.UNTIL_CHANGED:
+        return (0, _most_untried(inputs), lambda: failure.reason)
     if starting is None or inputs.fleet.running >= inputs.fleet.desired or inputs.fleet.running > starting.tasks:
         return None
     missing, waited_s = inputs.fleet.desired - inputs.fleet.running, inputs.now - starting.at
+    if failure is not None and failure.hold is StartHold.WHILE_MISSING and failure.at >= starting.at:
+        return (0, inputs.current, lambda: failure.reason)
     if trouble is not None and trouble.at >= starting.at:
         return (
             0,
@@ -120,6 +128,14 @@ def stalled_start(inputs: RuleInput) -> PermittedRange | None:
     if replaced or waited_s < inputs.policy.stalled_after_s:
         return None
     return (0, inputs.current, lambda: _old_stall(missing, waited_s, trouble))
+
+
+def _most_untried(inputs: RuleInput) -> int:
+    """Return the present count, and one task more if ECS has no task to start: nothing else would show that the cause
+    is gone, such as an image that was pushed again.
+    """
+    is_trying = inputs.fleet.running < inputs.current or inputs.fleet.deployment is not None
+    return inputs.current if is_trying else inputs.current + START_PROBE
 
 
 def _old_stall(missing: int, waited_s: float, trouble: Trouble | None) -> str:

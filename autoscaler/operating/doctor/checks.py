@@ -10,16 +10,25 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from autoscaler.aws.connection import Aws
+from autoscaler.aws.names import short_name
 from autoscaler.config import Config, ServiceConfig
 from autoscaler.config.discovering import DISCOVERY_TAG
 from autoscaler.config.loading import LoadedSettings
 from autoscaler.control.discovery import TaggedServices
-from autoscaler.control.readers import PriceWatch, TagPause, read_tag
+from autoscaler.control.readers import PriceWatch, TagPause, read_tag, reads_definitions
+from autoscaler.core.deploying import many_deployments, rebalancing_risk, revision_words
 from autoscaler.core.figures import protecting, several
-from autoscaler.core.model import Fleet, Missing, StopTimeout
-from autoscaler.core.policy import Mode
+from autoscaler.core.model import Fleet, Missing, Revisions, StopTimeout
+from autoscaler.core.policy import Mode, Policy
 from autoscaler.core.start_phases import start_times, with_started
-from autoscaler.core.workers import REMEDY, STOP_TIMEOUT_S, long_work, stop_words
+from autoscaler.core.workers import (
+    REMEDY,
+    STOP_TIMEOUT_S,
+    long_work,
+    needs_stop_timeout,
+    short_stop,
+    stop_words,
+)
 from autoscaler.errors import AutoscalerError, Problem, Unavailable
 from autoscaler.findings import DAEMON, Finding, bad, good, note, split, text_and_remedy, unread
 from autoscaler.ports import Place, StartReport
@@ -72,7 +81,25 @@ class Checks:
         counts = f"{fleet.desired:,} desired, {fleet.running:,} running, {fleet.pending:,} pending"
         hindrances = _hindrances(service, fleet, time.time())
         cost = await self._cost(service, fleet)
-        return [good(key, "service", counts), *hindrances, *await self._stops(service, fleet), cost]
+        stops, definition = await self._stops(service, fleet), await self._definition(service, fleet)
+        return [good(key, "service", counts), *hindrances, *stops, *definition, cost]
+
+    async def _definition(self, service: ServiceConfig, fleet: Fleet) -> list[Finding]:
+        """Report the task definition, its size if that is known, and whether its family has a newer ACTIVE revision."""
+        key, definitions = service.ref.key, fleet.task_definitions
+        if not definitions or not reads_definitions(service.policy, service.task_price):
+            return []
+        newest = await self.aws.fleets.newest_revision(service.ref, definitions[0])
+        if isinstance(newest, Missing):
+            text, remedy = text_and_remedy(newest)
+            return [note(key, "task definition", f"{text}: the newest revision of its family is unknown", remedy)]
+        size = await self.aws.fleets.task_size(service.ref, definitions[0])
+        revisions = Revisions(short_name(definitions[0]), newest)
+        text = revision_words(revisions) + ("" if isinstance(size, Missing) else f" ({size.text}, {size.platform})")
+        if not revisions.behind:
+            return [good(key, "task definition", text)]
+        remedy = "deploy the newest revision if the service should run it"
+        return [note(key, "task definition", text, remedy)]
 
     async def _cost(self, service: ServiceConfig, fleet: Fleet) -> Finding:
         """Report the price of a task, and what the present tasks cost in a month. Without a price it is a note."""
@@ -87,18 +114,22 @@ class Checks:
         return good(key, "cost", f"{price.text}: {several(fleet.running, 'task')} cost {month} a month")
 
     async def _stops(self, service: ServiceConfig, fleet: Fleet) -> list[Finding]:
-        """Report the assumption about workers if `workers` is not set, and whether the stopTimeout can be read."""
+        """Report the assumption about workers if `workers` is not set, whether draining workers have enough time, and
+        whether the stopTimeout can be read.
+        """
         key, policy = service.ref.key, service.policy
-        if policy.workers is not None:
+        if not needs_stop_timeout(policy):
             return []
         read = [await self.aws.fleets.stop_timeout(service.ref, arn) for arn in fleet.task_definitions]
         stops = [one for one in read if isinstance(one, StopTimeout)]
         stop = min(stops, key=lambda one: one.seconds, default=None)
-        found = [_unread_stop(key, gap) for gap in read if isinstance(gap, Missing)][:1]
+        found = [_unread_stop(key, gap, policy) for gap in read if isinstance(gap, Missing)][:1]
         work = long_work(policy, None, stop)
         if work is not None:
             found.append(note(key, "workers", work.notice.removesuffix(f". {REMEDY}"), REMEDY))
-        elif stop is not None:
+        elif (short := short_stop(policy, None, stop)) is not None:
+            found.append(bad(key, "stopTimeout", short.cause, short.remedy))
+        elif stop is not None and policy.workers is None:
             text = f"`workers` is not set: draining is assumed while messages take no longer than {stop_words(stop)}"
             found.append(good(key, "workers", text))
         return found
@@ -169,8 +200,10 @@ def _starts(service: ServiceConfig, times: Mapping[str, Any]) -> Finding:
     return note(service.ref.key, STARTS, text, times["remedy"])
 
 
-def _unread_stop(key: str, gap: Missing) -> Finding:
+def _unread_stop(key: str, gap: Missing, policy: Policy) -> Finding:
     text, remedy = text_and_remedy(gap)
+    if policy.workers is not None:
+        return note(key, "stopTimeout", f"{text}: it is not compared with the processing time", remedy)
     return note(
         key,
         "stopTimeout",
@@ -195,6 +228,10 @@ def _hindrances(service: ServiceConfig, fleet: Fleet, wall: float) -> Iterator[F
             f"ECS reports: {fleet.trouble.reason}",
             "check the events of the ECS service: capacity, quotas, image, placement",
         )
+    if (many := many_deployments(fleet)) is not None:
+        yield note(key, "deployments", many.cause, many.remedy)
+    if (risk := rebalancing_risk(policy, fleet, service.ref.cluster, service.ref.service)) is not None:
+        yield note(key, "zone rebalancing", risk.cause, risk.remedy)
     if fleet.deployment is not None and policy.deployments.hold_scale_in:
         yield note(key, "deployment", "a deployment is in progress: no scale-in until it ends", "no action needed")
     if fleet.pause_tag is not None:

@@ -14,8 +14,9 @@ from autoscaler.core.knowledge import LEARNED, Estimate, Knowledge
 from autoscaler.core.model import Backlog
 from autoscaler.core.policy import Policy
 from autoscaler.ports import Poll
-from autoscaler.telemetry.account import PollFault, account_of
+from autoscaler.telemetry.account import PollFault, account_of, ecs_of
 from autoscaler.telemetry.cost import compared, cost_of
+from autoscaler.telemetry.failing import diagnosis_as_json
 from autoscaler.telemetry.logs import utc
 from autoscaler.telemetry.page.links import DOCUMENTATION
 from autoscaler.telemetry.page.rows import row_of
@@ -77,11 +78,13 @@ def now(status: ServiceStatus) -> dict[str, Any]:
         "row": row_of(status),
         "ecs_service": service.service,
         "at": status.wall,
+        "ecs": ecs_of(status.poll),
         "queues": list(_queues(status)),
         "estimates": list(_estimates(status)),
         "starts": None if status.poll is None else starts_of(status.poll.starts),
         "cost": cost_of(status.poll, status.today) | {"compared": compared(status.poll, status.today)},
         "trouble": _trouble(status.poll),
+        "diagnosis": diagnosis_as_json(None if status.poll is None else status.poll.diagnosis),
         "assumption": _assumption(status),
     }
 

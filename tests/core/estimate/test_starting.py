@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.core.estimate.starting import ASSUMED_S, LATE_RATIO, MOST_SAMPLES, PRIOR_WEIGHT, Starting
-from autoscaler.core.model import Deployment, Fleet
+from autoscaler.core.model import Deployment, Fleet, ZoneRebalancing
 from autoscaler.core.start_phases import STALLED_S
 
 
@@ -162,3 +164,34 @@ def test_as_many_tasks_are_expected_as_are_missing_at_most(readings: list[tuple[
         assert all((tasks > 0 and 5.0 <= seconds <= starting.mean_s) or seconds == 5.0 for seconds, tasks in coming)
         assert 0.0 < starting.mean_s <= STALLED_S
         assert 0.0 < starting.late_s <= STALLED_S
+
+
+# Zone rebalancing: ECS starts tasks that no scale-out requested, and then stops others.
+
+
+@given(st.integers(0, 20), st.lists(st.tuples(st.integers(0, 8), st.booleans()), max_size=12))
+def test_tasks_above_the_desired_count_are_no_starts(desired: int, extra: list[tuple[int, bool]]) -> None:
+    """At a constant desired count, also if no event reports the rebalancing."""
+    starting = Starting(fleet(desired, desired), 0.0)
+    for number, (more, is_reported) in enumerate(extra):
+        moving = ZoneRebalancing(None, 1.0 if is_reported else None)
+        starting.see(replace(fleet(desired, desired + more), rebalancing=moving), 10.0 * number + 10)
+    assert (starting.mean_s, starting.late_s) == (ASSUMED_S, ASSUMED_S * LATE_RATIO)
+    assert starting.estimate(1e3).weight == 0
+    assert starting.coming(1e3) == ()
+
+
+def moving(desired: int, running: int) -> Fleet:
+    return replace(fleet(desired, running), rebalancing=ZoneRebalancing(True, 0.0))
+
+
+def test_a_task_that_rebalancing_starts_is_not_timed_as_a_requested_one() -> None:
+    """Two tasks are requested, and the third one that rises seconds later is one of the rebalancing."""
+    starting = Starting(fleet(10, 10), 0.0)
+    starting.see(moving(12, 10), 10.0)
+    starting.see(moving(12, 11), 15.0)
+    assert starting.estimate(15.0).weight == 0
+    starting.see(fleet(12, 10), 25.0)
+    starting.see(fleet(13, 10), 30.0)
+    starting.see(fleet(13, 12), 60.0)
+    assert starting.estimate(60.0).weight > 0, "starts are learned again after it"

@@ -68,7 +68,12 @@ def definition(ask: Ask) -> dict[str, Any]:
     for cluster in ask.world.clusters.values():
         if family in cluster:
             arn = _definition_arn(ask.world, cluster[family])
-            head = {"taskDefinitionArn": arn, "family": family, "revision": 1, "status": "ACTIVE"}
+            head = {
+                "taskDefinitionArn": arn,
+                "family": family,
+                "revision": cluster[family].revision,
+                "status": "ACTIVE",
+            }
             own = {"containerDefinitions": cluster[family].containers} | cluster[family].definition
             return {"taskDefinition": head | own}
     raise FakeRefusal("ClientException", "Unable to describe task definition.")
@@ -79,7 +84,7 @@ def _family(ask: Ask) -> str:
 
 
 def _definition_arn(world: FakeRegionState, service: FakeService) -> str:
-    return world.arn("task-definition", f"{service.name}:1")
+    return world.arn("task-definition", f"{service.name}:{service.revision}")
 
 
 def page(name: str, members: list[Any], body: dict[str, Any], default: int) -> dict[str, Any]:
@@ -109,7 +114,7 @@ def described(world: FakeRegionState, service: FakeService, now: float, with_tag
         "taskDefinition": _definition_arn(world, service),
         "deploymentController": {"type": "ECS"},
         "createdAt": Stamp(service.created),
-        "deployments": list(_deployments(service, now)),
+        "deployments": list(_deployments(service, now, _definition_arn(world, service))),
         "events": [_event(*event, number) for number, event in reversed(list(enumerate(service.events)))],
     }
     if with_tags:
@@ -121,10 +126,14 @@ def _event(at: float, text: str, number: int) -> dict[str, Any]:
     return {"id": f"{int(at)}-{number}", "createdAt": Stamp(at), "message": text}
 
 
-def _deployments(service: FakeService, now: float) -> Iterator[dict[str, Any]]:
+def _deployments(service: FakeService, now: float, definition: str) -> Iterator[dict[str, Any]]:
     (running, pending), rollout = service.own(now), service.rollout
     state = "IN_PROGRESS" if rollout else "COMPLETED"
-    yield _deployment("PRIMARY", service.deployed, service.desired, running, pending) | {"rolloutState": state}
+    yield _deployment("PRIMARY", service.deployed, service.desired, running, pending) | {
+        "rolloutState": state,
+        "failedTasks": service.failed,
+        "taskDefinition": definition,
+    }
     if rollout:
         yield _deployment("ACTIVE", service.created, len(rollout.old), rollout.old_running(now), 0)
 

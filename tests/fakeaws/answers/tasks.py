@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf
 from typing import Any
 
@@ -9,10 +10,13 @@ from tests.fakeaws.answers.ecs import cluster_of, page
 from tests.fakeaws.asks import Ask, Operation, short
 from tests.fakeaws.cbor import Stamp
 from tests.fakeaws.replies import FakeRefusal
-from tests.fakeaws.world.services import FakeService, FakeTask
+from tests.fakeaws.world.services import FakeService, FakeStop, FakeTask
+
+KEPT_S = 3600.0
+"""ECS keeps stopped tasks for at least an hour."""
 
 
-def task_id(service: FakeService, task: FakeTask) -> str:
+def task_id(service: FakeService, task: FakeTask | FakeStop) -> str:
     """32 hexadecimal digits, as ECS's are: the service's number and the task's."""
     return f"{service.number:016x}{task.number:016x}"
 
@@ -23,13 +27,20 @@ def listed(ask: Ask) -> dict[str, Any]:
     if name and name not in cluster:
         raise FakeRefusal("ServiceNotFoundException", "Service not found.")
     services = [cluster[name]] if name else list(cluster.values())
-    chosen = services if ask.body.get("desiredStatus", "RUNNING") == "RUNNING" else []
+    wanted = ask.body.get("desiredStatus", "RUNNING")
     arns = [
         ask.world.arn("task", f"{service.cluster}/{task_id(service, task)}")
-        for service in chosen
-        for task in service.tasks(ask.now)
+        for service in services
+        for task in _tasks(service, wanted, ask.now)
     ]
     return page("taskArns", arns, ask.body, default=100)
+
+
+def _tasks(service: FakeService, wanted: str, now: float) -> Sequence[FakeTask | FakeStop]:
+    running = service.tasks(now)
+    if wanted == "STOPPED":
+        return [one for one in service.stopped if now - one.at < KEPT_S]
+    return running if wanted == "RUNNING" else []
 
 
 def described(ask: Ask) -> dict[str, Any]:
@@ -38,6 +49,10 @@ def described(ask: Ask) -> dict[str, Any]:
     cluster_of(ask)
     for name in ask.body.get("tasks") or []:
         owner, task = _owner(ask, short(name)), _found(ask, short(name))
+        stop = None if owner is None else _stop(owner, short(name))
+        if owner is not None and stop is not None:
+            tasks.append(_stopped(ask, owner, stop) | {"taskArn": name})
+            continue
         if owner is None or task is None:
             failures.append({"arn": name, "reason": "MISSING"})
             continue
@@ -45,6 +60,27 @@ def described(ask: Ask) -> dict[str, Any]:
         one = {"taskArn": name, "taskDefinitionArn": definition, "desiredStatus": "RUNNING", "healthStatus": "UNKNOWN"}
         tasks.append(one | _times(task, owner.phases, ask.now))
     return {"tasks": tasks, "failures": failures}
+
+
+def _stop(owner: FakeService, name: str) -> FakeStop | None:
+    return next((one for one in owner.stopped if one.number == int(name[16:], 16)), None)
+
+
+def _stopped(ask: Ask, owner: FakeService, stop: FakeStop) -> dict[str, Any]:
+    container: dict[str, Any] = {"name": "worker", "lastStatus": "STOPPED"}
+    if stop.how.exit_code is not None:
+        container["exitCode"] = stop.how.exit_code
+    if stop.how.container_reason:
+        container["reason"] = stop.how.container_reason
+    times = {"createdAt": stop.created, "startedAt": stop.started, "executionStoppedAt": stop.at, "stoppedAt": stop.at}
+    return {
+        "taskDefinitionArn": ask.world.arn("task-definition", f"{owner.name}:{stop.revision}"),
+        "desiredStatus": "STOPPED",
+        "lastStatus": "STOPPED",
+        "stopCode": stop.how.code,
+        "stoppedReason": stop.how.reason,
+        "containers": [container],
+    } | {name: Stamp(at) for name, at in times.items() if at is not None}
 
 
 def _times(task: FakeTask, phases: tuple[float, float], now: float) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 STARTS_S = (30.0, 90.0)
 """Range of the start-up time, drawn uniformly. AWS publishes no figure; these are observed values of Fargate."""
@@ -22,6 +22,37 @@ PHASES = (0.2, 0.65)
 
 MOST_CHANGES = 256
 MOST_EVENTS = 100
+
+
+@dataclass(frozen=True)
+class FakeFailure:
+    """How each new task fails: `after_s` after its creation, the last `ran_s` of it RUNNING (None: it never runs). The
+    other fields are what ECS says about the task and its container.
+    """
+
+    reason: str
+    after_s: float = 12.0
+    ran_s: float | None = None
+    code: str = "TaskFailedToStart"
+    exit_code: int | None = None
+    container_reason: str = ""
+
+
+class FakeStop(NamedTuple):
+    """A task that failed at `at`. `started`: when it began to run (None: it never ran)."""
+
+    number: int
+    created: float
+    started: float | None
+    at: float
+    how: FakeFailure
+    revision: int
+
+
+IMPAIRED_AFTER = 5
+"""The failed tasks of a deployment after which ECS reports that it cannot start tasks."""
+
+MOST_STOPPED = 300
 
 
 @dataclass(order=True, slots=True)
@@ -35,6 +66,8 @@ class FakeTask:
     protected_until: float = field(default=0.0, compare=False)
     takes_s: float = field(default=60.0, compare=False)
     revision: int = field(default=1, compare=False)
+    how: FakeFailure | None = field(default=None, compare=False)
+    fails_at: float = field(default=float("inf"), compare=False)
 
 
 @dataclass
@@ -52,7 +85,8 @@ class FakeRollout:
 @dataclass
 class FakeService:
     """One ECS service. `extra` overrides fields of its description. `containers` are those of its task definition,
-    `definition` its other fields. `phases` as in `PHASES`; `revision`: that of new tasks.
+    `definition` its other fields. `phases` as in `PHASES`; `revision`: that of new tasks. `fails`: how new tasks fail;
+    `failed`: the failed tasks of the newest deployment.
     """
 
     number: int
@@ -66,6 +100,9 @@ class FakeService:
     strategy: str = "REPLICA"
     starts_s: tuple[float, float] = STARTS_S
     stalls: bool = False
+    fails: FakeFailure | None = None
+    failed: int = 0
+    stopped: deque[FakeStop] = field(default_factory=lambda: deque(maxlen=MOST_STOPPED))
     phases: tuple[float, float] = PHASES
     revision: int = 1
     cpu: float | Callable[[float], float | None] | None = None
@@ -81,6 +118,7 @@ class FakeService:
     _started: list[FakeTask] = field(default_factory=list)
     _numbers: int = 0
     _is_steady: bool = True
+    _can_fail: bool = False
     _touched: float = 0.0
 
     def begin(self, desired: int, running: int, now: float) -> None:
@@ -105,6 +143,7 @@ class FakeService:
         before = self.rollout.old if self.rollout else []
         self.rollout, self.deployed = FakeRollout(now, now + takes_s, before + self._started + self._starting), now
         self._started, self._starting, self._is_steady, self._touched = [], [], False, now
+        self.failed = 0
         self._start(now)
 
     def protect(self, now: float, tasks: int, lasts_s: float = 7200.0) -> None:
@@ -151,12 +190,42 @@ class FakeService:
 
     def settle(self, now: float) -> None:
         """Apply all events that are due until `now`."""
-        while self._starting and self._starting[0].starts_at <= now:
-            self._started.append(heapq.heappop(self._starting))
-            self._changed(self._started[-1].starts_at)
+        while (failing := self._next_failure(now)) is not None:
+            self._run_until(failing.fails_at)
+            self._fail(failing)
+        self._run_until(now)
         self._finish_rollout(now)
         self._stop(now)
         self._steady()
+
+    def _run_until(self, now: float) -> None:
+        while self._starting and self._starting[0].starts_at <= now:
+            self._started.append(heapq.heappop(self._starting))
+            self._changed(self._started[-1].starts_at)
+
+    def _next_failure(self, now: float) -> FakeTask | None:
+        if not self._can_fail:
+            return None
+        due = [task for task in (*self._starting, *self._started) if task.fails_at <= now]
+        return min(due, key=lambda task: task.fails_at, default=None)
+
+    def _fail(self, task: FakeTask) -> None:
+        """Stop the task, and start another one in its place."""
+        at, ran = task.fails_at, task in self._started
+        tasks = self._started if ran else self._starting
+        tasks.remove(task)
+        heapq.heapify(self._starting)
+        if ran:
+            self._changed(at)
+        assert task.how is not None
+        created = at - task.how.after_s
+        self.stopped.append(
+            FakeStop(task.number, created, task.starts_at if ran else None, at, task.how, task.revision)
+        )
+        self.failed, self._is_steady, self._touched = self.failed + 1, False, at
+        if self.failed == IMPAIRED_AFTER:
+            self.add_event(at, "is unable to consistently start tasks successfully.")
+        self._start(at)
 
     def _finish_rollout(self, now: float) -> None:
         if self.rollout and not self._starting and self.rollout.until <= now:
@@ -166,7 +235,12 @@ class FakeService:
     def _start(self, now: float) -> None:
         for _ in range(self.desired - len(self._started) - len(self._starting)):
             delay_s = float("inf") if self.stalls else self.rng.uniform(*self.starts_s)
-            heapq.heappush(self._starting, self._task(now + delay_s, delay_s))
+            if self.fails is not None:
+                delay_s = float("inf") if self.fails.ran_s is None else self.fails.after_s - self.fails.ran_s
+            task = self._task(now + delay_s, delay_s)
+            if self.fails is not None:
+                task.how, task.fails_at, self._can_fail = self.fails, now + self.fails.after_s, True
+            heapq.heappush(self._starting, task)
 
     def _stop(self, now: float) -> None:
         """Stop the tasks above the desired count: starting tasks first, latest start first; then unprotected tasks."""

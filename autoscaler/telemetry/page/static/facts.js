@@ -40,12 +40,22 @@ function inTimeText({received, late}, when) {
   return `${shown} of about ${several(Math.round(received), 'message')} in time, ${when.startsWith('since') ? '' : 'in '}${when} (estimated).`;
 }
 
-// What ECS itself says about tasks that do not start.
-export function showTrouble(trouble) {
-  $('trouble').hidden = trouble == null;
-  if (!trouble) return;
+// Why tasks do not start or stay up: the diagnosis of the daemon, or else what ECS itself says.
+export function showTrouble({trouble, diagnosis, at, row}) {
+  $('trouble').hidden = trouble == null && diagnosis == null;
+  if (diagnosis) showDiagnosis(diagnosis, at, row.key);
+  if (diagnosis || !trouble) return;
   fill($('trouble'), el('b', {}, `${several(trouble.missing, 'task')} ${trouble.missing === 1 ? 'does' : 'do'} not start. `),
     'ECS reports: ', el('q', {}, trouble.text), ` (${duration(trouble.age_s)} ago). `, toRunbook('autoscalerstalledstart'));
+}
+
+function showDiagnosis({at: read_at, text, findings, stops, not_seen: gaps}, at, key) {
+  const [{class: kind, source} = {}] = findings;
+  fill($('trouble'), el('b', {}, text), ` (${kind ? `class ${kind}, ` : ''}read ${duration(Math.max(0, at - read_at))} ago) `,
+    source && link('AWS documentation', source), ' ', toRunbook('autoscalerstalledstart'),
+    stops.length && el('ul', {}, ...stops.map(stop => el('li', {}, stop))),
+    ...gaps.map(({what, why, remedy}) => el('div', {}, `Not seen: ${what}: ${why}${remedy ? `; ${remedy}` : ''}.`)),
+    command(`autoscaler diagnose ${quoted(key)}`));
 }
 
 // Links to the console are null outside the known partitions.
@@ -111,6 +121,13 @@ export function showQueues(queues, console) {
 }
 const cell = (name, ...content) => el('td', {'data-name': name}, ...content);
 const number = (name, text) => el('td', {'data-name': name, class: 'number'}, text);
+
+// What ECS does with the tasks, in the words of the daemon.
+export function showEcs(ecs) {
+  const lines = ecs?.lines ?? [];
+  $('ecs').hidden = !lines.length;
+  fill($('ecs').querySelector('tbody'), ...lines.map(({name, text}) => el('tr', {}, el('th', {scope: 'row'}, `${name[0].toUpperCase()}${name.slice(1)}`), el('td', {}, text))));
+}
 
 export function showEstimates(estimates) {
   $('estimates').hidden = !estimates.length;

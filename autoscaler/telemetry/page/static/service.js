@@ -2,7 +2,7 @@
 import {charts} from './charts.js';
 import {decisionList, showNewest} from './decisions.js';
 import {$, attribute, el, fill, put} from './dom.js';
-import {showCommands, showCost, showEstimates, showHead, showInTime, showLinks, showQueues, showSettings, showStarts, showTiles, showTrouble} from './facts.js';
+import {showCommands, showCost, showEcs, showEstimates, showHead, showInTime, showLinks, showQueues, showSettings, showStarts, showTiles, showTrouble} from './facts.js';
 import {Hours} from './history.js';
 import {documented} from './links.js';
 import {listen} from './live.js';
@@ -68,10 +68,11 @@ async function renew() {
 
 function show(now, newest) {
   showHead(now, newest?.advice);
-  showTrouble(now.trouble);
+  showTrouble(now);
   showTiles(now);
   showCost(now);
   showQueues(now.queues, now.console);
+  showEcs(now.ecs);
   showEstimates(now.estimates);
   showStarts(now.starts);
   showCommands(key, now.row.paused);

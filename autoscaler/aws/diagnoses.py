@@ -1,0 +1,33 @@
+"""The daemon's diagnosis of a service: DescribeServices, ListTasks and DescribeTasks of one page of stopped tasks."""
+
+from __future__ import annotations
+
+import asyncio
+
+from autoscaler.aws.caller import Caller
+from autoscaler.aws.calls import Holder
+from autoscaler.aws.clients import Clocks
+from autoscaler.aws.stopped_tasks import TaskReader, not_seen
+from autoscaler.diagnosis.concluding import Diagnosis, concluded
+from autoscaler.diagnosis.reports import ServiceReport
+from autoscaler.errors import AutoscalerError
+from autoscaler.ports import ServiceRef
+
+
+class EcsDiagnoses:
+    """Reads with the daemon's credentials, or the role of the service, and the lowest priority."""
+
+    def __init__(self, caller: Caller, clocks: Clocks) -> None:
+        self._reader = TaskReader(caller, Holder.DAEMON)
+        self._wall = clocks.wall
+
+    async def diagnose(self, service: ServiceRef) -> Diagnosis:
+        """See `DiagnosisPort`."""
+        read, stopped = await asyncio.gather(self._state(service), self._reader.stopped(service))
+        return concluded(read, stopped, tuple(not_seen(read, stopped, Holder.DAEMON)), self._wall())
+
+    async def _state(self, service: ServiceRef) -> ServiceReport | AutoscalerError:
+        try:
+            return await self._reader.service(service)
+        except AutoscalerError as fault:
+            return fault

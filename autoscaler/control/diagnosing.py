@@ -1,0 +1,188 @@
+"""The daemon's own diagnosis of one service: read in the background when tasks do not start or do not stay up.
+
+No poll waits for it, and it never adds a task: it can only prevent a scale-out that would not help. Without the
+permission to read tasks it knows the service events only. What ended a failure is seen in the counts of each poll: a
+new deployment, or one more task that stays up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from math import inf
+
+from autoscaler.core.model import Fleet, Instant, StartFailure
+from autoscaler.diagnosis.concluding import STUCK_S, Diagnosis
+from autoscaler.diagnosis.holding import DiagnosisSummary, StartTrouble, summary_of, trouble_of
+from autoscaler.ports import Ports, ServiceRef
+
+FIRST_S, MOST_S = 30.0, 600.0
+"""Seconds until the next diagnosis of a service, doubled as long as the result is the same, and their maximum. A
+diagnosis takes three calls: 100 services that fail for an hour make 2,700 calls, 0.75 a second.
+"""
+
+RETRY_MOST_S = 120.0
+"""A sign without a result is examined again after 30, 60 and 120 s: ECS lists a task as stopped up to half a minute
+after its containers have ended.
+"""
+
+MOST_CAUSES = 8
+"""The classes that are stored between two polls."""
+
+NEW_EVENT_S = 1.0
+"""An event is new if it is later than the known one by more than this: its time is converted at each reading."""
+
+
+class StartSigns:
+    """Signs that tasks do not start or do not stay up, in the counts of ECS. Reading a service twice shows the stop of
+    a task only if none was created in its place yet, so the failed tasks that ECS counts are a sign, too.
+    """
+
+    def __init__(self) -> None:
+        self._before: Fleet | None = None
+        self._event: tuple[str, Instant] = "", -inf
+        self._stuck: Instant | None = None
+
+    def see(self, fleet: Fleet, now: Instant) -> bool:
+        """Return whether there is a new sign since the last reading."""
+        before, self._before = self._before, fleet
+        signs = self._has_new_event(fleet), self._is_newly_stuck(fleet, now), _failed(fleet) > _failed(before)
+        return any(signs) or (before is not None and _has_lost(before, fleet))
+
+    def _has_new_event(self, fleet: Fleet) -> bool:
+        if fleet.trouble is None:
+            return False
+        text, at = self._event
+        self._event = fleet.trouble.reason, fleet.trouble.at
+        return text != fleet.trouble.reason or fleet.trouble.at > at + NEW_EVENT_S
+
+    def _is_newly_stuck(self, fleet: Fleet, now: Instant) -> bool:
+        deployment = fleet.deployment
+        if deployment is None or now - deployment.started < STUCK_S:
+            return False
+        known, self._stuck = self._stuck, deployment.started
+        return known is None or deployment.started > known + NEW_EVENT_S
+
+
+def _failed(fleet: Fleet | None) -> int:
+    """Return the failed tasks of the deployments, and one more for each deployment that failed."""
+    if fleet is None:
+        return 0
+    return sum(one.failed + (one.state == "FAILED") for one in fleet.deployments)
+
+
+def _has_lost(before: Fleet, fleet: Fleet) -> bool:
+    """Whether tasks stopped that the service should have. A deployment and a rebalancing replace tasks."""
+    if fleet.deployment is not None or fleet.rebalancing.moved_at is not None:
+        return False
+    tasks = fleet.running + fleet.pending
+    return tasks < before.running + before.pending and tasks < fleet.desired
+
+
+class _Present:
+    """A failure that is not over yet."""
+
+    def __init__(self, found: StartTrouble, fleet: Fleet) -> None:
+        self.found = found
+        self._changes = _changes(fleet)
+        self._least, self._failed = fleet.running, _failed(fleet)
+        self._more_since: Instant | None = None
+
+    def see(self, fleet: Fleet, now: Instant) -> bool:
+        """Return whether it is over: something was changed, or one more task than failed stays up."""
+        if _changes(fleet) != self._changes:
+            return True
+        failed, self._failed = self._failed, _failed(fleet)
+        if fleet.running <= self._least or self._failed > failed:
+            self._least, self._more_since = min(self._least, fleet.running), None
+            return False
+        self._more_since = now if self._more_since is None else self._more_since
+        return now - self._more_since >= self.found.stays_s
+
+    def renew(self, found: StartTrouble) -> None:
+        """Use a newer diagnosis of the same failure."""
+        self.found = found
+
+
+def _changes(fleet: Fleet) -> Hashable:
+    """Return what differs after a change of the service, of its task definition, or with a new deployment."""
+    return fleet.identity, fleet.task_definitions[:1], fleet.revision.deployed
+
+
+class DiagnosisWatch:
+    """The diagnosis of one service. `summary`: the newest one (None: none was needed, or what it found is over)."""
+
+    def __init__(self, service: ServiceRef) -> None:
+        self._service = service
+        self._signs = StartSigns()
+        self._is_wanted = self._is_reading = False
+        self._due: Instant = -inf
+        self._again_s = FIRST_S
+        self._fleet: Fleet | None = None
+        self._present: _Present | None = None
+        self._over_at = -inf
+        """Seconds since the epoch: a task stayed up, so earlier stops are over."""
+        self.summary: DiagnosisSummary | None = None
+        self._causes: tuple[str, ...] = ()
+
+    def take_causes(self) -> tuple[str, ...]:
+        """Return the class of the main cause of each diagnosis since the last call."""
+        causes, self._causes = self._causes, ()
+        return causes
+
+    @property
+    def failure(self) -> StartFailure | None:
+        """Why tasks do not start or stay up at present (None: they do, or it is not known)."""
+        return None if self._present is None else self._present.found.failure
+
+    async def check(self, fleet: Fleet, ports: Ports, *, unstarted: bool) -> None:
+        """See the counts of a poll, and start a diagnosis if one is needed and due: in the background if
+        `ports.background` is given. `unstarted`: requested tasks have not started within the time limit.
+        """
+        now = ports.clock()
+        if self._fleet is not None and _changes(fleet) != _changes(self._fleet):
+            self._is_wanted, self._again_s, self._due = False, FIRST_S, -inf
+        self._fleet = fleet
+        if self._present is not None and self._present.see(fleet, now):
+            self._over_at = ports.wall()
+            self._end()
+        sign = self._signs.see(fleet, now)
+        self._is_wanted = self._is_wanted or sign or unstarted or self._present is not None
+        if ports.diagnoses is None or not self._is_wanted or self._is_reading or now < self._due:
+            return
+        self._is_wanted, self._is_reading = False, True
+        if ports.background is None:
+            await self._read(ports)
+        else:
+            ports.background.begin(self._read(ports))
+
+    def _end(self) -> None:
+        self._present, self.summary, self._is_wanted, self._again_s = None, None, False, FIRST_S
+
+    async def _read(self, ports: Ports) -> None:
+        asked = self._fleet
+        if ports.diagnoses is None or asked is None:
+            return
+        found = await ports.diagnoses.diagnose(self._service)
+        fleet, self._is_reading, now = self._fleet or asked, False, ports.clock()
+        self._due = now + self._again_s
+        if _changes(fleet) != _changes(asked):
+            self._is_wanted = True  # what was read is about the service before the change
+        elif found.is_blank:
+            self._is_wanted, self._again_s = True, min(MOST_S, 2 * self._again_s)
+        else:
+            self._use(found, fleet, now, now - ports.wall())
+
+    def _use(self, found: Diagnosis, fleet: Fleet, now: Instant, offset: float) -> None:
+        """`offset` converts seconds since the epoch to instants."""
+        trouble = trouble_of(found, self._over_at, lambda at: min(now, at + offset))
+        self._is_wanted = trouble is None and self._again_s <= RETRY_MOST_S
+        same = trouble is not None and self.failure is not None and self.failure.cause == trouble.failure.cause
+        self._again_s = min(MOST_S, 2 * self._again_s) if same or trouble is None else FIRST_S
+        self.summary = summary_of(found) if found.findings else None
+        self._causes = (*self._causes, *(one.kind.value for one in found.findings[:1]))[-MOST_CAUSES:]
+        if trouble is None:
+            self._present = None
+        elif self._present is None:
+            self._present = _Present(trouble, fleet)
+        else:
+            self._present.renew(trouble)

@@ -1,0 +1,134 @@
+"""What a diagnosis means for scale-out: which failures hold it, until when, and which are over."""
+
+from __future__ import annotations
+
+import pytest
+
+from autoscaler.core.model import StartHold
+from autoscaler.diagnosis.concluding import Diagnosis, concluded
+from autoscaler.diagnosis.groups import RECENT_S
+from autoscaler.diagnosis.holding import (
+    LONGEST_STAY_S,
+    MOST_TEXT,
+    SHORTEST_STAY_S,
+    StartTrouble,
+    summary_of,
+    trouble_of,
+)
+from autoscaler.diagnosis.reports import Rollout, ServiceEvent, ServiceReport, StoppedTasks
+from autoscaler.diagnosis.stops import StoppedContainer, StoppedTask
+
+NOW = 1_000_000.0
+DEPLOYED = NOW - 7200.0
+PULL = "CannotPullContainerError: pull image manifest has been retried 1 time(s): not found"
+NO_ROOM = "Capacity is unavailable at this time. Please try again later or in a different availability zone"
+IMPAIRED = "is unable to consistently start tasks successfully."
+
+
+def stop(
+    reason: str, age_s: float = 20.0, ran_s: float | None = None, code: int | None = None, definition: str = "web:8"
+) -> StoppedTask:
+    return StoppedTask(NOW - age_s, ran_s, 12.0, "", reason, definition, (StoppedContainer("app", code, ""),))
+
+
+def crash(age_s: float = 20.0, ran_s: float = 4.0) -> StoppedTask:
+    return stop("Essential container in task exited", age_s, ran_s, 1)
+
+
+def service(
+    desired: int = 4, running: int = 0, *events: ServiceEvent, deployed: float = DEPLOYED, definition: str = "web:8"
+) -> ServiceReport:
+    primary = Rollout("PRIMARY", "COMPLETED", "", definition, deployed, desired, running, 0)
+    return ServiceReport("ACTIVE", desired, running, desired - running, definition, events, (primary,))
+
+
+def examined(state: ServiceReport, *tasks: StoppedTask) -> Diagnosis:
+    return concluded(state, StoppedTasks(tasks), (), NOW)
+
+
+def found(state: ServiceReport, *tasks: StoppedTask, since: float = 0.0) -> StartTrouble | None:
+    return trouble_of(examined(state, *tasks), since, lambda at: at - NOW)
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind", "hold"),
+    [
+        (PULL, "fix", StartHold.UNTIL_CHANGED),
+        (NO_ROOM, "capacity", StartHold.WHILE_MISSING),
+        ("You've reached the limit on the number of vCPUs you can run concurrently", "quota", StartHold.WHILE_MISSING),
+        ("zork", "unknown", StartHold.NOTHING),
+    ],
+)
+def test_the_class_of_a_cause_decides_what_it_holds(reason: str, kind: str, hold: StartHold) -> None:
+    trouble = found(service(), stop(reason))
+    assert trouble is not None
+    assert (trouble.failure.kind, trouble.failure.hold, trouble.failure.at) == (kind, hold, -20.0)
+    assert trouble.failure.reason.startswith("The last task never started, 12 s after the request: ")
+
+
+@pytest.mark.parametrize(
+    ("running", "ran_s", "tasks", "hold"),
+    [
+        (0, 4.0, 3, StartHold.UNTIL_CHANGED),
+        (1, 4.0, 1, StartHold.UNTIL_CHANGED),
+        (2, 4.0, 3, StartHold.NOTHING),  # half of the tasks run: a message may end the others
+        (0, 61.0, 3, StartHold.NOTHING),  # they did work before
+    ],
+)
+def test_a_program_that_ends_holds_only_if_most_tasks_end_soon(
+    running: int, ran_s: float, tasks: int, hold: StartHold
+) -> None:
+    trouble = found(service(4, running), *(crash(20.0 + each, ran_s) for each in range(tasks)))
+    assert trouble is not None
+    assert (trouble.failure.kind, trouble.failure.hold) == ("application", hold)
+
+
+def test_other_stops_in_the_majority_do_not_hold_for_a_program_that_ends() -> None:
+    trouble = found(service(), crash(), *(stop(NO_ROOM, 30.0 + each) for each in range(3)))
+    assert trouble is not None
+    assert trouble.failure.hold is StartHold.WHILE_MISSING
+
+
+def test_a_failure_is_over_when_a_task_stayed_up_since_or_a_deployment_began() -> None:
+    assert found(service(), stop(PULL, 20.0), since=NOW - 21.0) is not None
+    assert found(service(), stop(PULL, 20.0), since=NOW - 20.0) is None
+    assert found(service(deployed=NOW - 21.0), stop(PULL, 20.0)) is not None
+    assert found(service(deployed=NOW - 20.0), stop(PULL, 20.0)) is None
+    assert found(service(definition="web:9"), stop(PULL)) is None, "the tasks of another revision fail"
+    assert found(service(), stop(PULL, RECENT_S - 1.0)) is not None
+    assert found(service(), stop(PULL, RECENT_S)) is None
+
+
+def test_expected_stops_and_a_steady_service_are_no_failure() -> None:
+    assert found(service()) is None
+    assert found(service(4, 4), stop("Scaling activity initiated by (deployment ecs-svc/1)")) is None
+
+
+def test_the_waiting_time_of_ecs_between_attempts_holds_until_something_is_changed() -> None:
+    state = service(4, 0, ServiceEvent(NOW - 60.0, IMPAIRED))
+    trouble = found(state)
+    assert trouble is not None
+    assert trouble.failure.hold is StartHold.UNTIL_CHANGED
+    assert "a new deployment" in trouble.failure.remedy
+    assert found(state, since=NOW - 60.0) is None
+    both = found(state, stop(NO_ROOM))
+    assert both is not None
+    assert (both.failure.kind, both.failure.hold) == ("capacity", StartHold.UNTIL_CHANGED), "the stop says why"
+    assert both.failure.remedy == trouble.failure.remedy, "more room alone does not end the waiting"
+
+
+@pytest.mark.parametrize(
+    ("ran_s", "stays_s"), [(None, 0.0), (0.0, SHORTEST_STAY_S), (4.0, 30.0), (20.0, 60.0), (3000.0, LONGEST_STAY_S)]
+)
+def test_a_task_stays_up_if_it_runs_clearly_longer_than_the_failed_ones(ran_s: float | None, stays_s: float) -> None:
+    trouble = found(service(), stop("Essential container in task exited", 20.0, ran_s, 1))
+    assert trouble is not None
+    assert trouble.stays_s == stays_s
+
+
+def test_a_summary_has_a_limited_size() -> None:
+    tasks = [stop(f"{chr(97 + each % 26) * 3000}", each, definition=f"web:{each}") for each in range(50)]
+    summary = summary_of(examined(service(), *tasks))
+    assert summary.findings
+    assert summary.stops
+    assert len(repr(summary)) < 20 * MOST_TEXT
