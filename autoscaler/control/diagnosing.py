@@ -114,7 +114,7 @@ class DiagnosisWatch:
     def __init__(self, service: ServiceRef) -> None:
         self._service = service
         self._signs = StartSigns()
-        self._is_wanted = self._is_reading = False
+        self._is_requested = self._is_reading = False
         self._due: Instant = -inf
         self._again_s = FIRST_S
         self._fleet: Fleet | None = None
@@ -140,23 +140,23 @@ class DiagnosisWatch:
         """
         now = ports.clock()
         if self._fleet is not None and _changes(fleet) != _changes(self._fleet):
-            self._is_wanted, self._again_s, self._due = False, FIRST_S, -inf
+            self._is_requested, self._again_s, self._due = False, FIRST_S, -inf
         self._fleet = fleet
         if self._present is not None and self._present.see(fleet, now):
             self._over_at = ports.wall()
             self._end()
         sign = self._signs.see(fleet, now)
-        self._is_wanted = self._is_wanted or sign or unstarted or self._present is not None
-        if ports.diagnoses is None or not self._is_wanted or self._is_reading or now < self._due:
+        self._is_requested = self._is_requested or sign or unstarted or self._present is not None
+        if ports.diagnoses is None or not self._is_requested or self._is_reading or now < self._due:
             return
-        self._is_wanted, self._is_reading = False, True
+        self._is_requested, self._is_reading = False, True
         if ports.background is None:
             await self._read(ports)
         else:
             ports.background.begin(self._read(ports))
 
     def _end(self) -> None:
-        self._present, self.summary, self._is_wanted, self._again_s = None, None, False, FIRST_S
+        self._present, self.summary, self._is_requested, self._again_s = None, None, False, FIRST_S
 
     async def _read(self, ports: Ports) -> None:
         asked = self._fleet
@@ -166,16 +166,16 @@ class DiagnosisWatch:
         fleet, self._is_reading, now = self._fleet or asked, False, ports.clock()
         self._due = now + self._again_s
         if _changes(fleet) != _changes(asked):
-            self._is_wanted = True  # what was read is about the service before the change
+            self._is_requested = True  # what was read is about the service before the change
         elif found.is_blank:
-            self._is_wanted, self._again_s = True, min(MOST_S, 2 * self._again_s)
+            self._is_requested, self._again_s = True, min(MOST_S, 2 * self._again_s)
         else:
             self._use(found, fleet, now, now - ports.wall())
 
     def _use(self, found: Diagnosis, fleet: Fleet, now: Instant, offset: float) -> None:
         """`offset` converts seconds since the epoch to instants."""
         trouble = trouble_of(found, self._over_at, lambda at: min(now, at + offset))
-        self._is_wanted = trouble is None and self._again_s <= RETRY_MOST_S
+        self._is_requested = trouble is None and self._again_s <= RETRY_MOST_S
         same = trouble is not None and self.failure is not None and self.failure.cause == trouble.failure.cause
         self._again_s = min(MOST_S, 2 * self._again_s) if same or trouble is None else FIRST_S
         self.summary = summary_of(found) if found.findings else None

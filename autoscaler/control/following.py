@@ -1,4 +1,4 @@
-"""Follows the tasks of accepted scale-outs until they run, a limit is reached, or they are not wanted any more.
+"""Follows the tasks of accepted scale-outs until they run, a limit is reached, or they are not required any more.
 
 It reads nothing and delays nothing: the counts of each poll show it. The task that was requested first is assumed to
 start first, which does not change how many start.

@@ -190,12 +190,12 @@ def _knowledge() -> Iterator[Family[ScrapeView]]:
         stability=Stability.BETA,
     )
     yield Family(
-        "autoscaler_start_phase_seconds",
+        "autoscaler_task_start_seconds",
         "Time of a task's start by ECS's own times, for the newest revision with a start: median (0.5) and 90th "
         "percentile (0.9) of each phase (placing, pulling, booting) and of the whole. No sample while it is not known.",
         "seconds",
         ("phase", "quantile"),
-        samples.start_phases,
+        samples.task_starts,
         stability=Stability.BETA,
     )
     yield Family(
@@ -278,12 +278,12 @@ def _decisions() -> Iterator[Family[ScrapeView]]:
 
 def _starts() -> Iterator[Family[ScrapeView]]:
     yield Family(
-        "autoscaler_task_start_seconds",
+        "autoscaler_scale_out_seconds",
         "Time from the decision to scale out until each task was seen running. Tasks that start during a deployment, "
         "or more than 600 s after the decision, are not counted.",
         "seconds",
         (),
-        samples.task_starts,
+        samples.scale_out_times,
         MetricKind.HISTOGRAM,
         Stability.BETA,
     )

@@ -99,7 +99,7 @@ def contests(view: ScrapeView) -> Samples:
     return [((), float(poll is not None and any(notice.kind == Rule.CONTESTED for notice in poll.notices)))]
 
 
-def task_starts(view: ScrapeView) -> Samples:
+def scale_out_times(view: ScrapeView) -> Samples:
     return view.tally.starts.samples()
 
 
@@ -193,7 +193,7 @@ WHOLE_START = "whole"
 """The phase of a start that is all of it."""
 
 
-def start_phases(view: ScrapeView) -> Iterator[tuple[tuple[str, ...], float]]:
+def task_starts(view: ScrapeView) -> Iterator[tuple[tuple[str, ...], float]]:
     poll = view.status.poll
     for times in () if poll is None or poll.starts is None else poll.starts.times[:1]:
         for phase, each in ((WHOLE_START, times.whole), *times.phases):

@@ -214,7 +214,7 @@ def test_stops_from_before_a_task_stayed_up_are_over() -> None:
         await play.polls(fleet(running=0, pending=4, failed=1), 2)
         await play.polls(fleet(running=1, pending=3, failed=1), 2)
         assert play.watch.failure is None
-        assert not play.watch._is_wanted
+        assert not play.watch._is_requested
         play.examined.reason = PULL
         await play.polls(fleet(running=1, pending=3, failed=2), 7)
         assert play.hold is StartHold.UNTIL_CHANGED, "a newer one is not"

@@ -41,7 +41,7 @@ def test_tasks_of_a_deployment_are_not_counted() -> None:
     assert following.see(fleet(4, 4), 30.0) == ((), False)
 
 
-def test_what_is_not_wanted_any_more_is_not_followed() -> None:
+def test_what_is_not_required_any_more_is_not_followed() -> None:
     following = StartFollower()
     following.wrote(0.0, fleet(2, 2), 6)
     following.wrote(10.0, fleet(6, 2), 3)

@@ -50,7 +50,7 @@ def metric(of: StartReport | None, name: str) -> dict[tuple[str, ...], float]:
 
 def test_the_medians_of_each_phase_are_metrics_of_the_newest_revision() -> None:
     both = report(*staged(3, 2.0, 3.0, 4.0, "orders:7"), *staged(4, revision="orders:800"))
-    assert metric(both, "autoscaler_start_phase_seconds") == {
+    assert metric(both, "autoscaler_task_start_seconds") == {
         ("whole", "0.5"): 48.0, ("whole", "0.9"): 48.0, ("placing", "0.5"): 9.0, ("placing", "0.9"): 9.0,
         ("pulling", "0.5"): 31.0, ("pulling", "0.9"): 31.0, ("booting", "0.5"): 8.0, ("booting", "0.9"): 8.0,
     }  # fmt: skip
@@ -58,9 +58,9 @@ def test_the_medians_of_each_phase_are_metrics_of_the_newest_revision() -> None:
 
 def test_a_phase_that_ecs_did_not_record_has_no_sample_and_is_not_zero() -> None:
     untimed = [task._replace(pull_started=None) for task in staged(3)]
-    assert {phase for phase, _ in metric(report(*untimed), "autoscaler_start_phase_seconds")} == {"whole", "booting"}
+    assert {phase for phase, _ in metric(report(*untimed), "autoscaler_task_start_seconds")} == {"whole", "booting"}
     for unknown in (None, StartReport(), report(gap=DENIED)):
-        assert metric(unknown, "autoscaler_start_phase_seconds") == {}
+        assert metric(unknown, "autoscaler_task_start_seconds") == {}
 
 
 def test_tasks_that_were_left_out_are_counted_from_zero() -> None:

@@ -27,20 +27,20 @@ def listed(ask: Ask) -> dict[str, Any]:
     if name and name not in cluster:
         raise FakeRefusal("ServiceNotFoundException", "Service not found.")
     services = [cluster[name]] if name else list(cluster.values())
-    wanted = ask.body.get("desiredStatus", "RUNNING")
+    shown = ask.body.get("desiredStatus", "RUNNING")
     arns = [
         ask.world.arn("task", f"{service.cluster}/{task_id(service, task)}")
         for service in services
-        for task in _tasks(service, wanted, ask.now)
+        for task in _tasks(service, shown, ask.now)
     ]
     return page("taskArns", arns, ask.body, default=100)
 
 
-def _tasks(service: FakeService, wanted: str, now: float) -> Sequence[FakeTask | FakeStop]:
+def _tasks(service: FakeService, shown: str, now: float) -> Sequence[FakeTask | FakeStop]:
     running = service.tasks(now)
-    if wanted == "STOPPED":
+    if shown == "STOPPED":
         return [one for one in service.stopped if now - one.at < KEPT_S]
-    return running if wanted == "RUNNING" else []
+    return running if shown == "RUNNING" else []
 
 
 def described(ask: Ask) -> dict[str, Any]:
