@@ -12,7 +12,7 @@ from math import inf
 
 from autoscaler.core.model import Fleet, Instant, StartFailure
 from autoscaler.diagnosis.concluding import STUCK_S, Diagnosis
-from autoscaler.diagnosis.holding import DiagnosisSummary, StartTrouble, summary_of, trouble_of
+from autoscaler.diagnosis.holding import SOON_S, DiagnosisSummary, StartTrouble, summary_of, trouble_of
 from autoscaler.ports import Ports, ServiceRef
 
 FIRST_S, MOST_S = 30.0, 600.0
@@ -41,11 +41,14 @@ class StartSigns:
         self._before: Fleet | None = None
         self._event: tuple[str, Instant] = "", -inf
         self._stuck: Instant | None = None
+        self.is_event = False
+        """Whether the last reading had a new event about starts."""
 
     def see(self, fleet: Fleet, now: Instant) -> bool:
         """Return whether there is a new sign since the last reading."""
         before, self._before = self._before, fleet
-        signs = self._has_new_event(fleet), self._is_newly_stuck(fleet, now), _failed(fleet) > _failed(before)
+        self.is_event = self._has_new_event(fleet)
+        signs = self.is_event, self._is_newly_stuck(fleet, now), _failed(fleet) > _failed(before)
         return any(signs) or (before is not None and _has_lost(before, fleet))
 
     def _has_new_event(self, fleet: Fleet) -> bool:
@@ -119,6 +122,7 @@ class DiagnosisWatch:
         self._again_s = FIRST_S
         self._fleet: Fleet | None = None
         self._present: _Present | None = None
+        self._ran: list[tuple[Instant, int]] = []
         self._over_at = -inf
         """Seconds since the epoch: a task stayed up, so earlier stops are over."""
         self.summary: DiagnosisSummary | None = None
@@ -132,7 +136,13 @@ class DiagnosisWatch:
     @property
     def failure(self) -> StartFailure | None:
         """Why tasks do not start or stay up at present (None: they do, or it is not known)."""
-        return None if self._present is None else self._present.found.failure
+        if self._present is None:
+            return None
+        return self._present.found.failure._replace(staying=self._staying)
+
+    @property
+    def _staying(self) -> int:
+        return min((running for _, running in self._ran), default=0)
 
     async def check(self, fleet: Fleet, ports: Ports, *, unstarted: bool) -> None:
         """See the counts of a poll, and start a diagnosis if one is needed and due: in the background if
@@ -142,10 +152,13 @@ class DiagnosisWatch:
         if self._fleet is not None and _changes(fleet) != _changes(self._fleet):
             self._is_requested, self._again_s, self._due = False, FIRST_S, -inf
         self._fleet = fleet
+        self._ran = [*(one for one in self._ran if now - one[0] < SOON_S), (now, fleet.running)]
         if self._present is not None and self._present.see(fleet, now):
             self._over_at = ports.wall()
             self._end()
         sign = self._signs.see(fleet, now)
+        if self._signs.is_event and self._present is None:
+            self._due = -inf  # ECS reports such an event seldom, and it says more than a count
         self._is_requested = self._is_requested or sign or unstarted or self._present is not None
         if ports.diagnoses is None or not self._is_requested or self._is_reading or now < self._due:
             return
@@ -174,7 +187,7 @@ class DiagnosisWatch:
 
     def _use(self, found: Diagnosis, fleet: Fleet, now: Instant, offset: float) -> None:
         """`offset` converts seconds since the epoch to instants."""
-        trouble = trouble_of(found, self._over_at, lambda at: min(now, at + offset))
+        trouble = trouble_of(found, self._over_at, lambda at: min(now, at + offset), self._staying)
         self._is_requested = trouble is None and self._again_s <= RETRY_MOST_S
         same = trouble is not None and self.failure is not None and self.failure.cause == trouble.failure.cause
         self._again_s = min(MOST_S, 2 * self._again_s) if same or trouble is None else FIRST_S

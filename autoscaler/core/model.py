@@ -195,6 +195,7 @@ class StartHold(StrEnum):
 class StartFailure(NamedTuple):
     """Why tasks of the service do not start or do not stay up, as diagnosed. `kind`, `cause`: class and name of the row
     in the table of causes. `reason`: a sentence without a full stop. `at`: the newest stop or event that shows it.
+    `staying`: the tasks that have run for a minute, the fewest at any reading of it.
     """
 
     kind: str
@@ -203,6 +204,7 @@ class StartFailure(NamedTuple):
     remedy: str
     at: Instant
     hold: StartHold = StartHold.NOTHING
+    staying: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,18 +52,24 @@ def summary_of(diagnosis: Diagnosis) -> DiagnosisSummary:
     return DiagnosisSummary(diagnosis.at, paragraph, findings, stops, diagnosis.not_seen[:MOST_STOPS])
 
 
-def trouble_of(diagnosis: Diagnosis, since: float, instant: Callable[[float], Instant]) -> StartTrouble | None:
+def trouble_of(
+    diagnosis: Diagnosis, since: float, instant: Callable[[float], Instant], staying: int
+) -> StartTrouble | None:
     """Return why tasks do not start or stay up at present (None: nothing says so).
 
     `since`: seconds since the epoch; earlier stops and events are over, because a task has stayed up since.
-    `instant` converts seconds since the epoch. Stops of an earlier deployment, and of another task definition than the
-    one that new tasks get, are over, too.
+    `instant` converts seconds since the epoch. `staying`: the tasks that have run for at least `SOON_S`.
+
+    Stops of an earlier deployment, and of another task definition than the one that new tasks get, are over, too.
     """
     state, primary = diagnosis.state, diagnosis.primary
     if primary is not None:
         since = max(since, primary.at)
     groups = [one for one in diagnosis.groups if _is_present(one, state, since, diagnosis.at)]
-    found = [*(_of_group(one, state, instant) for one in groups), *_of_events(state, since, diagnosis.at, instant)]
+    found = [
+        *(_of_group(one, state, instant, staying) for one in groups),
+        *_of_events(state, since, diagnosis.at, instant),
+    ]
     if not found:
         return None
     main = found[0]
@@ -80,23 +86,25 @@ def _is_present(group: StopGroup, state: ServiceReport | None, since: float, now
     return not group.is_expected and newest > since and now - newest < RECENT_S and not other
 
 
-def _of_group(group: StopGroup, state: ServiceReport | None, instant: Callable[[float], Instant]) -> StartTrouble:
+def _of_group(
+    group: StopGroup, state: ServiceReport | None, instant: Callable[[float], Instant], staying: int
+) -> StartTrouble:
     row, ran_s = group.cause.row, group.ran_s
     hold = _hold_of(row.kind)
-    if row.kind is FailureClass.APPLICATION and _ends_all(group, state):
+    if row.kind is FailureClass.APPLICATION and _ends_all(group, state, staying):
         hold = StartHold.UNTIL_CHANGED
     stays_s = 0.0 if ran_s is None else min(LONGEST_STAY_S, max(SHORTEST_STAY_S, STAYS_RATIO * ran_s))
     reason = _short(f"{group.share} {group.how}: {group.what}")
     return StartTrouble(_failure(row, reason, instant(group.tasks[0].at), hold), stays_s)
 
 
-def _ends_all(group: StopGroup, state: ServiceReport | None) -> bool:
+def _ends_all(group: StopGroup, state: ServiceReport | None, staying: int) -> bool:
     """Whether the program ends by itself, soon after its start, in most tasks of the service. A single message that
-    ends one of many workers is not that.
+    ends one of many workers is not that. The running tasks of one moment prove nothing: they may end, too.
     """
     soon = group.ran_s is None or group.ran_s <= SOON_S
     mostly = 2 * len(group.tasks) > group.of
-    return soon and mostly and state is not None and 2 * state.running < state.desired
+    return soon and mostly and state is not None and 2 * staying < state.desired
 
 
 def _of_events(

@@ -139,6 +139,7 @@ def _failure(fields: Fields) -> StartFailure | None:
         failure.text("remedy", "run autoscaler diagnose"),
         -(failure.seconds("age_s") or 0.0),
         StartHold(hold),
+        failure.count("staying") or 0,
     )
     failure.close()
     return found

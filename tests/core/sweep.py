@@ -27,6 +27,8 @@ from autoscaler.core.model import (
     Missing,
     Observation,
     QueueReading,
+    StartFailure,
+    StartHold,
     StopTimeout,
     Trouble,
     Unseen,
@@ -156,7 +158,12 @@ class Draw:
             deployment=one((None, None, Deployment(NOW - one((0.0, 59.0, 60.0, 3599.0, 3600.0))))),
             protected=one((None, None, 0, desired // 2, desired)),
             trouble=one((None, None, None, Trouble("capacity is unavailable", NOW - one(AGES)))),
+            failure=one((None, None, None, self.failure(desired))),
         )
+
+    def failure(self, desired: int) -> StartFailure:
+        hold, staying = self.one(tuple(StartHold)), self.one((0, desired // 2, desired))
+        return StartFailure("fix", "image_not_found", "no image", "push it", NOW - self.one(AGES), hold, staying)
 
     def observation(self, policy: Policy) -> Observation:
         one = self.one

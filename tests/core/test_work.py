@@ -8,7 +8,18 @@ import pytest
 
 from autoscaler.core.engine import decide
 from autoscaler.core.memory import Memory, RunningCount
-from autoscaler.core.model import Backlog, Deployment, Fleet, Flow, QueueReading, Rule, Trouble, Verdict
+from autoscaler.core.model import (
+    Backlog,
+    Deployment,
+    Fleet,
+    Flow,
+    QueueReading,
+    Rule,
+    StartFailure,
+    StartHold,
+    Trouble,
+    Verdict,
+)
 from autoscaler.core.policy import Pause, WorkerSafety
 from tests.core.calm import NOW, changes, demands, policy, rules, seen
 
@@ -65,6 +76,46 @@ def test_an_ecs_event_since_the_start_counts_at_once() -> None:
     assert starting(4, 30.0, trouble=Trouble("capacity is unavailable", NOW - 30)) == [Rule.STALLED_START]
     assert starting(4, 30.0, trouble=Trouble("capacity is unavailable", NOW - 31)) == []
     assert starting(10, 30.0, ran=10, trouble=Trouble("capacity is unavailable", NOW)) == [], "all tasks run"
+
+
+def failing(
+    hold: StartHold, running: int = 4, staying: int = 4, age_s: float = 5.0, messages: int = 300, **more: object
+) -> tuple[int, list[Rule]]:
+    """Return the target of a service with 10 desired tasks, and the rules."""
+    failure = StartFailure("fix", "image_not_found", "the image does not exist", "push it", NOW - age_s, hold, staying)
+    fleet = Fleet(10, running, 10 - running, NOW, failure=failure, **more)  # type: ignore[arg-type]
+    memory = Memory(starting=RunningCount(NOW - 30, 4) if running < 10 else None)
+    decision = decide(policy(), memory, seen(messages, fleet=fleet))
+    return decision.target, rules(decision)
+
+
+def test_a_cause_that_must_be_changed_holds_the_count_whatever_the_counts_of_the_moment_are() -> None:
+    held = 10, [Rule.STALLED_START]
+    assert failing(StartHold.UNTIL_CHANGED) == held
+    assert failing(StartHold.UNTIL_CHANGED, running=5) == held, "a task that runs may end at once"
+    assert failing(StartHold.UNTIL_CHANGED, running=10, staying=9) == held
+    assert failing(StartHold.UNTIL_CHANGED, age_s=5000.0) == held
+
+
+def test_one_task_more_is_a_test_if_nothing_else_would_show_that_the_cause_is_gone() -> None:
+    assert failing(StartHold.UNTIL_CHANGED, running=10, staying=10) == (11, [Rule.STALLED_START])
+    rolling = Deployment(NOW - 60)
+    assert failing(StartHold.UNTIL_CHANGED, running=10, staying=10, deployment=rolling)[0] == 10, "ECS tries by itself"
+
+
+def test_a_cause_that_ends_by_itself_holds_the_count_while_no_further_task_runs() -> None:
+    assert failing(StartHold.WHILE_MISSING) == (10, [Rule.STALLED_START])
+    assert failing(StartHold.WHILE_MISSING, running=5)[0] > 10
+    assert failing(StartHold.WHILE_MISSING, age_s=31.0)[0] > 10, "older than the start"
+
+
+def test_other_causes_hold_nothing() -> None:
+    assert failing(StartHold.NOTHING)[0] > 10
+
+
+@pytest.mark.parametrize("hold", StartHold)
+def test_a_failure_of_starts_prevents_no_scale_in(hold: StartHold) -> None:
+    assert failing(hold, messages=0)[0] < 10
 
 
 def test_a_stalled_start_states_the_cause() -> None:

@@ -47,7 +47,7 @@ def examined(state: ServiceReport, *tasks: StoppedTask) -> Diagnosis:
 
 
 def found(state: ServiceReport, *tasks: StoppedTask, since: float = 0.0) -> StartTrouble | None:
-    return trouble_of(examined(state, *tasks), since, lambda at: at - NOW)
+    return trouble_of(examined(state, *tasks), since, lambda at: at - NOW, state.running)
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def stalled_start(inputs: RuleInput) -> PermittedRange | None:
     """
     starting, trouble, failure = inputs.memory.starting, inputs.fleet.trouble, inputs.fleet.failure
     if failure is not None and failure.hold is StartHold.UNTIL_CHANGED:
-        return (0, _most_untried(inputs), lambda: failure.reason)
+        return (0, _most_untried(inputs, failure.staying), lambda: failure.reason)
     if starting is None or inputs.fleet.running >= inputs.fleet.desired or inputs.fleet.running > starting.tasks:
         return None
     missing, waited_s = inputs.fleet.desired - inputs.fleet.running, inputs.now - starting.at
@@ -130,11 +130,11 @@ def stalled_start(inputs: RuleInput) -> PermittedRange | None:
     return (0, inputs.current, lambda: _old_stall(missing, waited_s, trouble))
 
 
-def _most_untried(inputs: RuleInput) -> int:
+def _most_untried(inputs: RuleInput, staying: int) -> int:
     """Return the present count, and one task more if ECS has no task to start: nothing else would show that the cause
-    is gone, such as an image that was pushed again.
+    is gone, such as an image that was pushed again. All tasks may run at one moment, and end at the next.
     """
-    is_trying = inputs.fleet.running < inputs.current or inputs.fleet.deployment is not None
+    is_trying = staying < inputs.current or inputs.fleet.deployment is not None
     return inputs.current if is_trying else inputs.current + START_PROBE
 
 
