@@ -37,7 +37,7 @@ class Learning:
         self._past: tuple[PastMinute, ...] = ()
         self._past_tries = PAST_TRIES
         self._ahead: ForecastHistory | None = None
-        self._starts: tuple[Sequence[TimedStart], Instant] = (), 0.0
+        self._starts: Sequence[TimedStart] = ()
         self._knows_starts: Estimator | None = None
         """The estimator that has these starts: it is replaced when the past arrives late."""
 
@@ -67,10 +67,10 @@ class Learning:
         else:
             self._past, self._past_tries = past, 0
 
-    def started(self, starts: Sequence[TimedStart], read_at: Instant) -> None:
+    def started(self, starts: Sequence[TimedStart]) -> None:
         """Add starts of tasks with ECS's own times, each once, to the next observation."""
         if starts:
-            self._starts, self._knows_starts = (starts, read_at), None
+            self._starts, self._knows_starts = starts, None
 
     def see(self, policy: Policy, seen: Observation, minutes: Mapping[str, QueueMinute]) -> Observation:
         """Return the observation with the learned values. Call it once per observation."""
@@ -83,7 +83,7 @@ class Learning:
             self._estimator.recall(seen, self._past)
             self._past = ()
         if self._knows_starts is not self._estimator:
-            self._estimator.started(*self._starts)
+            self._estimator.started(self._starts)
             self._knows_starts = self._estimator
         if self._ahead is None:
             return replace(seen, knowledge=self._estimator.see(policy, seen))

@@ -225,7 +225,7 @@ class ServiceLoop:
         await self._stops.check(policy, fleet, self._ports)
         await self._prices.check(self._service.task_price, fleet, self._ports)
         await self._starts.check(fleet, self._ports)
-        self._learning.started(*self._starts.take())
+        self._learning.started(self._starts.take())
         if reads_definitions(policy, self._service.task_price):
             await self._revisions.check(fleet, self._ports)
         still = self._cadence.is_slow and fleet.desired == 0

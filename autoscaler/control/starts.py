@@ -126,10 +126,10 @@ class StartWatch:
     def dropped(self) -> int:
         return self._dropped
 
-    def take(self) -> tuple[Sequence[TimedStart], Instant]:
-        """Return the starts of the last read for the estimate, and the time of that read. They are returned once."""
+    def take(self) -> Sequence[TimedStart]:
+        """Return the starts of the last read for the estimate. They are returned once."""
         new, self._new = self._new, []
-        return self._timed(new), self._read_at[0]
+        return self._timed(new)
 
     def again(self) -> None:
         """Return the stored starts at the next `take`, for an estimate that begins again."""

@@ -41,6 +41,7 @@ from autoscaler.ports import (
     QueueRef,
     ServiceRef,
     Span,
+    StartPort,
     Urgency,
 )
 from autoscaler.pricing import TaskSize
@@ -135,12 +136,19 @@ class Ours:
     """
 
     def __init__(
-        self, policy: Policy, interval_s: float | None = None, on_poll: Callable[[Poll], None] | None = None
+        self,
+        policy: Policy,
+        interval_s: float | None = None,
+        on_poll: Callable[[Poll], None] | None = None,
+        starts: StartPort | None = None,
     ) -> None:
-        """`interval_s` None: the interval is derived, as without the setting `interval`."""
+        """`interval_s` None: the interval is derived, as without the setting `interval`. `starts` None: the start-up
+        time is learned from the counts of ECS, as without the permission to describe tasks.
+        """
         self._policy = policy
         self._queues = (QUEUE,) if policy.queues else ()
         self._on_poll = on_poll
+        self._starts = starts
         longest_s = min(INTERVAL_S if interval_s is None else interval_s, policy.shortest_latency_s / 3)
         self._rhythm = Rhythm(longest_s, quiet_s=QUIET_S, derived=interval_s is None)
         self.interval_s = self._rhythm.step_s
@@ -179,6 +187,7 @@ class Ours:
             wall=lambda: WALL_S + world.clock(),
             history=world,
             background=_Immediate(),
+            starts=self._starts,
         )
         self._loop = ServiceLoop(service, ports, self._rhythm)
         return self._loop

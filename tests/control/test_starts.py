@@ -274,7 +274,7 @@ def test_a_task_that_leaves_the_list_and_returns_counts_once() -> None:
             tasks.tasks = part
             await asyncio.sleep(1000.0)
             await watch.check(Fleet(running, running, 0, now()), ports)
-            learned += len(watch.take()[0])
+            learned += len(watch.take())
         assert len(tasks.reads) == 4
         assert learned == 2
 
@@ -288,13 +288,13 @@ def test_starts_in_the_future_are_dropped_and_counted_and_no_later_one_is_lost()
         tasks.start(1, now() + FUTURE_S + 1.0)
         tasks.start(1, now() + FUTURE_S - 1.0)
         await watch.check(Fleet(2, 2, 0, now()), ports)
-        assert len(watch.take()[0]) == 1
+        assert len(watch.take()) == 1
         assert watch.report is not None
         assert watch.report.dropped == watch.dropped == 6
         await asyncio.sleep(1000.0)
         tasks.start(1, now() - 1.0)
         await watch.check(Fleet(3, 3, 0, now()), ports)
-        assert len(watch.take()[0]) == 1
+        assert len(watch.take()) == 1
         assert watch.dropped == 6
 
     run_virtually(main())
@@ -331,10 +331,9 @@ def test_times_of_day_become_times_of_the_clock() -> None:
         await asyncio.sleep(200.0)
         tasks.start(1, BEGAN + 150.0)
         await watch.check(Fleet(1, 1, 0, now()), replace(ports_of(FakePorts()), starts=tasks))
-        ((took_s, at),), read_at = watch.take()
+        ((took_s, at),) = watch.take()
         assert took_s == pytest.approx(48.0)
         assert at == pytest.approx(BEGAN + 150.0)
-        assert read_at == now() == BEGAN + 200.0
 
     run_virtually(main())
 
@@ -347,11 +346,9 @@ def test_two_kinds_of_starts_reach_the_decision_and_its_record() -> None:
     tasks.start(20, -5000.0, 8.0)
     tasks.start(20, -4000.0, 90.0)
     play(world, tasks, 1200.0, {600.0: lambda: setattr(world, "waiting", 500)}, max_tasks=200)
-    last = world.polls[-1].observation
-    assert last is not None
-    assert last.knowledge is not None
-    assert last.knowledge.slow_starts == SlowStarts(0.5, 90.0 + ASSUMED_LEAD_S)
-    assert last.knowledge.start_s.value < 20.0
+    known = [poll.observation.knowledge for poll in world.polls if poll.observation and poll.observation.knowledge]
+    assert SlowStarts(0.5, 90.0 + ASSUMED_LEAD_S) in [each.slow_starts for each in known]
+    assert known[-1].start_s.value < 20.0
     for poll in world.polls:
         assert poll.observation is not None
         assert poll.decision is not None

@@ -153,9 +153,9 @@ class Estimator:
         order.see(counts, waited, held_s, now)
         return order.ordered(waited)
 
-    def started(self, starts: Sequence[TimedStart], read_at: Instant) -> None:
-        """Add starts of tasks with ECS's own times, each once. `read_at`: when they were read."""
-        self._starting.see_timed(starts, read_at)
+    def started(self, starts: Sequence[TimedStart]) -> None:
+        """Add starts of tasks with ECS's own times, each once."""
+        self._starting.see_timed(starts)
 
     def recall(self, seen: Observation, past: Sequence[PastMinute]) -> None:
         """Learn from the minutes that CloudWatch stored before the first observation `seen`. Call it before `see`."""

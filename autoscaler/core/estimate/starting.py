@@ -29,6 +29,11 @@ ASSUMED_LEAD_S, MOST_LEAD_S = 5.0, 60.0
 larger difference has another cause.
 """
 
+SAME_S = 45.0
+"""A start that the counts measured is the nearest one with ECS's own times, within this many seconds: the counts have
+it in the middle of two polls.
+"""
+
 MOST_SAMPLES = 64
 PRIOR_WEIGHT = 5.0
 SOONEST_S = 5.0
@@ -96,7 +101,6 @@ class Starting:
         "_summed_up",
         "_timed_at",
         "_timed_s",
-        "_timed_until",
         "_took_at",
         "_took_s",
     )
@@ -108,7 +112,6 @@ class Starting:
         self._requested: list[_Requested] = []
         self._took_s, self._took_at = array("d"), array("d")
         self._timed_s, self._timed_at = array("d"), array("d")
-        self._timed_until = now
         self._lead_s, self._lead_weight = ASSUMED_LEAD_S, PRIOR_WEIGHT
         self._modes: Modes | None = None
         self._learned_at: Instant | None = None
@@ -146,17 +149,21 @@ class Starting:
         if self._requested:
             self._drop_beyond(max(0, fleet.desired - fleet.running))
 
-    def see_timed(self, starts: Sequence[TimedStart], read_at: Instant) -> None:
-        """Add starts with ECS's own times, each once. `read_at`: when they were read. Starts until then that the counts
-        measured are among them, and do not count a second time.
+    def see_timed(self, starts: Sequence[TimedStart]) -> None:
+        """Add starts with ECS's own times, each once. One that the counts measured too has ECS's times from now on.
+
+        One that only the counts measured stays: its task stopped before it was read. If slow tasks come too late for
+        the work, they are stopped soon, so the tasks that are read are more often fast ones.
         """
         if not starts:
             return
-        both = [took_s for took_s, at in zip(self._took_s, self._took_at, strict=True) if at <= read_at]
-        after = [(took_s, at) for took_s, at in zip(self._took_s, self._took_at, strict=True) if at > read_at]
-        self._learn_lead(both, [start.took_s for start in starts if start.at >= self._timed_until])
-        self._timed_until = read_at
-        self._took_s, self._took_at = array("d", [took_s for took_s, _ in after]), array("d", [at for _, at in after])
+        pairs = []
+        for start in sorted(starts, key=lambda start: (start.at, start.took_s)):
+            nearest = min(range(len(self._took_at)), key=lambda each: abs(self._took_at[each] - start.at), default=None)
+            if nearest is not None and abs(self._took_at[nearest] - start.at) <= SAME_S:
+                pairs.append((self._took_s.pop(nearest), start.took_s))
+                self._took_at.pop(nearest)
+        self._learn_lead(pairs)
         stored = [*zip(self._timed_s, self._timed_at, strict=True), *((start.took_s, start.at) for start in starts)]
         newest = sorted(stored, key=lambda start: (start[1], start[0]))[-MOST_SAMPLES:]
         self._timed_s = array("d", [took_s for took_s, _ in newest])
@@ -209,21 +216,25 @@ class Starting:
                 self._requested.append(_Requested(at, tasks - beyond, of - beyond))
             beyond -= tasks
 
-    def _learn_lead(self, counted_s: Sequence[float], timed_s: Sequence[float]) -> None:
+    def _learn_lead(self, pairs: Sequence[tuple[float, float]]) -> None:
         """Learn the lead: by how much longer the counts' starts took than the same starts by ECS's times."""
-        many = float(min(len(counted_s), len(timed_s), MOST_SAMPLES))
-        if not many:
+        if not pairs:
             return
-        lead_s = sum(counted_s) / len(counted_s) - sum(timed_s) / len(timed_s)
+        many = float(len(pairs))
+        lead_s = sum([counted_s - timed_s for counted_s, timed_s in pairs]) / many
         lead_s = min(MOST_LEAD_S, max(0.0, lead_s))
         self._lead_s += (lead_s - self._lead_s) * many / (self._lead_weight + many)
         self._lead_weight = min(float(MOST_SAMPLES), self._lead_weight + many)
 
     def _sum_up(self) -> None:
-        timed = [took_s + self._lead_s for took_s in self._timed_s]
-        seen = sorted([*timed, *self._took_s])
+        """Compute the estimates from the newest starts. Two kinds are found only where ECS's own times are known."""
+        while len(self._took_s) + len(self._timed_s) > MOST_SAMPLES:
+            counted = self._took_at and (not self._timed_at or self._took_at[0] <= self._timed_at[0])
+            for each in (self._took_s, self._took_at) if counted else (self._timed_s, self._timed_at):
+                del each[0]
+        seen = sorted([*(took_s + self._lead_s for took_s in self._timed_s), *self._took_s])
         weight = len(seen) / (len(seen) + PRIOR_WEIGHT)
-        self._modes = two_modes(timed)
+        self._modes = two_modes(seen) if self._timed_s else None
         mean_s = sum(seen) / len(seen) if self._modes is None else self._modes.fast_s
         late_s = seen[int(0.9 * len(seen))]
         self._summed_up = (
