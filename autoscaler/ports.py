@@ -25,6 +25,7 @@ from autoscaler.core.model import (
     Utilization,
 )
 from autoscaler.core.policy import Policy
+from autoscaler.diagnosis.delivered import EcsEvent
 from autoscaler.pricing import NoPrice, TaskPrice, TaskSize
 
 Computed = TypeVar("Computed")
@@ -152,6 +153,7 @@ class Category(StrEnum):
     SERVICE_READ = "ecs_service_read", 20.0, 100.0
     SERVICE_MODIFY = "ecs_service_modify", 5.0, 50.0
     QUEUE_READ = "sqs_queue_read", 4000.0, 4000.0
+    QUEUE_RECEIVE = "sqs_queue_receive", 3000.0, 3000.0
     METRIC_READ = "cloudwatch_metric_read", 500.0, 500.0
     TASK_READ = "ecs_task_read", 20.0, 100.0
     TASK_PROTECTION = "ecs_task_protection", 80.0, 200.0
@@ -284,6 +286,25 @@ class RateLimiter(Protocol):
 
     def succeeded(self, category: Category, area: str) -> None:
         """Record that AWS answered a call of this category."""
+
+
+class Delivery(NamedTuple):
+    """Messages of the queue of events. `malformed`: events of ECS that cannot be read. `foreign`: messages that are no
+    events of ECS, which stay in the queue. `receipts`: of the events of ECS, also of malformed ones.
+    """
+
+    events: tuple[EcsEvent, ...] = ()
+    malformed: int = 0
+    foreign: int = 0
+    receipts: tuple[str, ...] = ()
+
+
+class EventPort(Protocol):
+    async def receive(self) -> Delivery:
+        """Return the next messages of the queue of events; waits for them up to 20 s. Raises `AutoscalerError`."""
+
+    async def delete(self, delivery: Delivery) -> None:
+        """Delete the events of ECS. A message that stays is received again. Raises `AutoscalerError`."""
 
 
 class Directory(Protocol):

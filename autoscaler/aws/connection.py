@@ -11,23 +11,26 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from autoscaler.aws.caller import Caller
 from autoscaler.aws.clients import Clocks
 from autoscaler.aws.cloudwatch import CloudWatchMeters
 from autoscaler.aws.directory import EcsDirectory
 from autoscaler.aws.ecs import EcsFleets
+from autoscaler.aws.event_queue import SqsEvents
 from autoscaler.aws.history import CloudWatchHistory
 from autoscaler.aws.minutebook import MinuteBook
 from autoscaler.aws.sqs import SqsQueues
-from autoscaler.ports import Calls, Directory, FleetPort, HistoryPort, Meters, QueuePort, QueueRef, RateLimiter
+from autoscaler.ports import Calls, Directory, EventPort, FleetPort, HistoryPort, Meters, QueuePort, QueueRef, RateLimiter
 
 
 @dataclass(frozen=True, slots=True)
 class Aws:
     """The five ports. `region()` is the Region for places that name none; it raises `Refused` if none is configured.
     `renew()` requests that all credentials are read again; `renewals()` grows with that, and when rejected ones are
-    replaced. `account_of(queue)` returns the account that owns a queue, as far as it is known.
+    replaced. `account_of(queue)` returns the account that owns a queue, as far as it is known. `events(queue)`
+    returns the port of the queue to which EventBridge sends the events of ECS.
     """
 
     queues: QueuePort
@@ -39,6 +42,7 @@ class Aws:
     renew: Callable[[], None]
     renewals: Callable[[], int]
     account_of: Callable[[QueueRef], str | None]
+    events: Callable[[QueueRef], EventPort]
 
 
 @asynccontextmanager
@@ -76,4 +80,5 @@ async def connect(
             caller.renew,
             caller.renewals,
             queues.account_of,
+            partial(SqsEvents, caller, clocks, queues),
         )
