@@ -25,7 +25,7 @@ from autoscaler.core.model import (
     Utilization,
 )
 from autoscaler.core.policy import Policy
-from autoscaler.diagnosis.delivered import EcsEvent
+from autoscaler.diagnosis.delivered import EcsEvent, Evidence
 from autoscaler.pricing import NoPrice, TaskPrice, TaskSize
 
 Computed = TypeVar("Computed")
@@ -307,6 +307,14 @@ class EventPort(Protocol):
         """Delete the events of ECS. A message that stays is received again. Raises `AutoscalerError`."""
 
 
+class DeliveredPort(Protocol):
+    def evidence(self, service: ServiceRef, identity: str | None, since: float) -> Evidence:
+        """Return the stopped tasks and service events that were delivered about the service, at most a day old, newest
+        first. `identity`: `Fleet.identity`, whose ARN has the account (None: not known; without a role, nothing is then
+        returned). `since`: seconds since the epoch, such as the creation of the service. Does not wait.
+        """
+
+
 class Directory(Protocol):
     async def tags(self, cluster: str, place: Place) -> Mapping[str, Mapping[str, str]]:
         """Return the tags of every active service of the cluster, by the service's name.
@@ -378,7 +386,8 @@ class Journal(Protocol):
 class Ports:
     """The ports of a loop. `clock` is monotonic, `wall` the time of day; both in seconds. `history` or `background`
     None: no history is read, and there is no look-ahead. `renewals`: a number that grows when rejected
-    credentials are replaced, and when an operator asks to read everything again (SIGHUP).
+    credentials are replaced, and when an operator asks to read everything again (SIGHUP). `delivered` None: there is no
+    queue of events.
     """
 
     queues: QueuePort
@@ -391,3 +400,4 @@ class Ports:
     history: HistoryPort | None = None
     background: BackgroundTasks | None = None
     renewals: Callable[[], int] = int
+    delivered: DeliveredPort | None = None

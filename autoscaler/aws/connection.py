@@ -22,7 +22,17 @@ from autoscaler.aws.event_queue import SqsEvents
 from autoscaler.aws.history import CloudWatchHistory
 from autoscaler.aws.minutebook import MinuteBook
 from autoscaler.aws.sqs import SqsQueues
-from autoscaler.ports import Calls, Directory, EventPort, FleetPort, HistoryPort, Meters, QueuePort, QueueRef, RateLimiter
+from autoscaler.ports import (
+    Calls,
+    Directory,
+    EventPort,
+    FleetPort,
+    HistoryPort,
+    Meters,
+    QueuePort,
+    QueueRef,
+    RateLimiter,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,12 @@ their order or number: the highest version of a task wins, and a service event c
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable
 from enum import StrEnum
 from typing import Generic, NamedTuple, TypeVar
 
-from autoscaler.diagnosis.reports import ServiceEvent
+from autoscaler.diagnosis.reports import ServiceEvent, StoppedTasks
 from autoscaler.diagnosis.stops import StoppedTask
 
 KEPT_S = 24 * 3600.0
@@ -34,7 +35,9 @@ class EventType(StrEnum):
 
 class EventOutcome(StrEnum):
     """What became of an event. `OLD`: a newer version of the task is known, or the event is older than the evidence
-    that is kept. `IGNORED`: it reports nothing that is evidence, such as the start of a task.
+    that is kept. `IGNORED`: it reports nothing that is evidence, such as the start of a task. `UNKNOWN_SERVICE`: of a
+    service that the daemon does not scale, or of a task of no service. `MALFORMED`: an event of ECS that cannot be
+    read. `FOREIGN`: a message that is no event of ECS; it stays in the queue.
     """
 
     USED = "used"
@@ -43,11 +46,13 @@ class EventOutcome(StrEnum):
     IGNORED = "ignored"
     UNKNOWN_SERVICE = "unknown_service"
     MALFORMED = "malformed"
+    FOREIGN = "foreign"
 
 
 class EcsEvent(NamedTuple):
     """One event. `at`: when ECS emitted it, in seconds since the epoch. `cluster` and `service` are names; `service`
-    is empty for a task of no service. `key`: the ARN of the task, or the ID of the event; `version` is 0 without a task.
+    is empty for a task of no service. `key`: the ARN of the task, or the ID of the event. `version`: of the task, else
+    0.
 
     `stopped` or `said` is the evidence (both None: the event is none). `is_urgent`: polling earlier can help.
     """
@@ -157,9 +162,29 @@ class DeliveredEvents:
             del self._services[min(self._services, key=lambda each: self._services[each].newest_at)]
         return outcome
 
-    def of(self, service: Hashable, now: float) -> Evidence:
-        """Return the evidence of the last `KEPT_S` seconds. `now`: seconds since the epoch."""
+    def of(self, service: Hashable, since: float) -> Evidence:
+        """Return the evidence that is not older than `since`, in seconds since the epoch."""
         found = self._services.get(service)
         if found is None:
             return Evidence()
-        return Evidence(found.stopped.since(now - KEPT_S), found.said.since(now - KEPT_S))
+        return Evidence(found.stopped.since(since), found.said.since(since))
+
+
+def with_delivered(read: StoppedTasks, delivered: Evidence) -> StoppedTasks:
+    """Return the stopped tasks that were read and those that were delivered, each once, newest first.
+
+    ECS and EventBridge describe a task with the same times and texts, so equal descriptions are the same task. Of
+    several tasks with equal descriptions, as many count as one of the two sources has.
+    """
+    more = Counter(map(_described, delivered.stopped))
+    more.subtract(map(_described, read.tasks))
+    added = list[StoppedTask]()
+    for task in delivered.stopped:
+        if more[_described(task)] > 0:
+            more[_described(task)] -= 1
+            added.append(task)
+    return read._replace(tasks=tuple(sorted((*read.tasks, *added), key=lambda one: -one.at)))
+
+
+def _described(task: StoppedTask) -> Hashable:
+    return round(1_000 * task.at), task.definition, task.code, task.reason, task.containers

@@ -52,12 +52,20 @@ def stopped_task(at: float, service: str = "web", task: str = "t1", version: int
 
 def action(at: float, name: str, reason: str = "", service: str = "web", id_: str = "e-1") -> dict[str, Any]:
     detail = {"eventType": "ERROR", "eventName": name, "createdAt": iso(at)}
-    detail |= {"clusterArn": f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/{CLUSTER}"} | ({"reason": reason} if reason else {})
+    detail |= {"clusterArn": f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/{CLUSTER}"} | (
+        {"reason": reason} if reason else {}
+    )
     return envelope("ECS Service Action", at, detail, id_, resources=[service_arn(service)])
 
 
 def deployment(at: float, name: str, reason: str = "", service: str = "web", id_: str = "d-1") -> dict[str, Any]:
-    detail = {"eventType": "INFO", "eventName": name, "deploymentId": "ecs-svc/1", "updatedAt": iso(at), "reason": reason}
+    detail = {
+        "eventType": "INFO",
+        "eventName": name,
+        "deploymentId": "ecs-svc/1",
+        "updatedAt": iso(at),
+        "reason": reason,
+    }
     return envelope("ECS Deployment State Change", at, detail, id_, resources=[service_arn(service)])
 
 

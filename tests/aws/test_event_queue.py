@@ -17,11 +17,11 @@ from autoscaler.diagnosis.classifying import classify
 from autoscaler.diagnosis.delivered import EcsEvent, EventType
 from autoscaler.diagnosis.events import is_problem
 from autoscaler.diagnosis.stops import StoppedContainer, StoppedTask, cause_of
-from autoscaler.errors import Denied, Refused, Throttled, Unavailable, Unreadable
-from autoscaler.ports import Category, Delivery, QueueRef
-from tests.aws.double import HANG, AwsDouble, AwsReply, fault, ok
+from autoscaler.errors import Denied, Throttled, Unavailable, Unreadable
+from autoscaler.ports import Delivery, QueueRef
+from tests.aws.double import AwsDouble, AwsReply, fault, ok
 from tests.aws.ecs_events import ACCOUNT, CLUSTER, REGION, SPENT_S, action, deployment, envelope, message, stopped_task
-from tests.aws.spies import Spies, connected
+from tests.aws.spies import Spies
 
 NOW = 1_790_000_000.0
 URL = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/events"
@@ -176,13 +176,18 @@ def received(messages: list[dict[str, Any]]) -> Delivery:
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
 json_values = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3), max_leaves=8
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
 )
 NAMES = ["id", "time", "detail-type", "source", "account", "region", "resources", "detail"]
 DETAILS = [*stopped_task(NOW)["detail"], "eventName", "reason"]
 
 
-@given(st.sampled_from([stopped_task(NOW), action(NOW, "ECS_OPERATION_THROTTLED", "x"), deployment(NOW, "X", "y")]), st.data())
+EVENTS_OF_ECS = [stopped_task(NOW), action(NOW, "ECS_OPERATION_THROTTLED", "x"), deployment(NOW, "X", "y")]
+
+
+@given(st.sampled_from(EVENTS_OF_ECS), st.data())
 def test_any_changed_event_is_read_or_malformed(event: dict[str, Any], data: st.DataObject) -> None:
     outer = data.draw(st.dictionaries(st.sampled_from(NAMES), json_values, max_size=2))
     inner = data.draw(st.dictionaries(st.sampled_from(DETAILS), json_values, max_size=3))
@@ -207,9 +212,11 @@ def test_any_text_stays_in_the_queue(body: str) -> None:
     assert found == Delivery(foreign=1)
 
 
-async def test_messages_are_received_by_long_polling_and_deleted_together(aws: Aws, double: AwsDouble, spies: Spies) -> None:
-    at = spies.wall_s
-    double.on("ReceiveMessage", ok({"Messages": [message(stopped_task(at), "r1"), message("no", "r2"), message(MALFORMED[0], "r3")]}))
+async def test_messages_are_received_by_long_polling_and_deleted_together(
+    aws: Aws, double: AwsDouble, spies: Spies
+) -> None:
+    messages = [message(stopped_task(spies.wall_s), "r1"), message("no", "r2"), message(MALFORMED[0], "r3")]
+    double.on("ReceiveMessage", ok({"Messages": messages}))
     double.on("DeleteMessageBatch", ok({"Successful": [{"Id": "0"}], "Failed": []}))
     port = aws.events(EVENTS)
     delivery = await port.receive()
@@ -228,6 +235,12 @@ async def test_an_empty_queue_has_no_messages_and_nothing_is_deleted(aws: Aws, d
     await port.delete(delivery)
     assert delivery == Delivery()
     assert [each.operation for each in double.seen] == ["ReceiveMessage"]
+
+
+async def test_a_message_that_sqs_did_not_delete_is_an_error(aws: Aws, double: AwsDouble) -> None:
+    double.on("DeleteMessageBatch", ok({"Successful": [{"Id": "0"}], "Failed": [{"Id": "1", "Code": "x"}]}))
+    with pytest.raises(Unavailable, match="did not delete 1 of 2"):
+        await aws.events(EVENTS).delete(Delivery(receipts=("r1", "r2")))
 
 
 async def test_a_queue_by_name_is_found_once(aws: Aws, double: AwsDouble) -> None:
@@ -254,8 +267,3 @@ async def test_a_failed_receive_is_an_error_of_its_kind(
     double.on("ReceiveMessage", reply)
     with pytest.raises(kind):
         await aws.events(EVENTS).receive()
-
-
-async def test_a_fifo_queue_is_refused(aws: Aws) -> None:
-    with pytest.raises(Refused, match="standard queue"):
-        await aws.events(QueueRef("events.fifo")).receive()

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscaler.diagnosis.delivered import (
-    KEPT_S,
     MOST_KEPT,
     MOST_SERVICES,
     DeliveredEvents,
@@ -37,7 +36,7 @@ def evidence_of(events: list[EcsEvent]) -> Evidence:
     memory = DeliveredEvents()
     for event in events:
         memory.add("web", event)
-    return memory.of("web", NOW)
+    return memory.of("web", 0.0)
 
 
 @st.composite
@@ -74,14 +73,14 @@ def test_the_same_version_is_a_duplicate_and_a_lower_one_is_old() -> None:
     memory = DeliveredEvents()
     outcomes = [memory.add("web", stopped(1, version, NOW)) for version in (4, 4, 3, 5)]
     assert outcomes == [EventOutcome.USED, EventOutcome.DUPLICATE, EventOutcome.OLD, EventOutcome.USED]
-    assert [task.reason for task in memory.of("web", NOW).stopped] == ["version 5"]
+    assert [task.reason for task in memory.of("web", NOW - 600).stopped] == ["version 5"]
 
 
 def test_a_service_event_counts_once() -> None:
     memory = DeliveredEvents()
     assert memory.add("web", said(1, NOW)) is EventOutcome.USED
     assert memory.add("web", said(1, NOW)) is EventOutcome.DUPLICATE
-    assert memory.of("web", NOW).said == (ServiceEvent(NOW, "event 1"),)
+    assert memory.of("web", NOW - 600).said == (ServiceEvent(NOW, "event 1"),)
 
 
 def test_an_event_older_than_all_that_are_kept_is_old() -> None:
@@ -95,20 +94,20 @@ def test_an_event_without_evidence_is_ignored() -> None:
     memory = DeliveredEvents()
     event = EcsEvent(EventType.TASK, NOW, "1", "r", "c", "web", "task-1", 3)
     assert memory.add("web", event) is EventOutcome.IGNORED
-    assert memory.of("web", NOW) == Evidence()
+    assert memory.of("web", NOW - 600) == Evidence()
 
 
-def test_evidence_is_returned_for_a_day() -> None:
+def test_older_evidence_is_left_out() -> None:
     memory = DeliveredEvents()
     memory.add("web", stopped(1, 3, NOW))
     memory.add("web", said(1, NOW))
-    assert memory.of("web", NOW + KEPT_S) == Evidence((stopped(1, 3, NOW).stopped,), (said(1, NOW).said,))  # type: ignore[arg-type]
-    assert memory.of("web", NOW + KEPT_S + 1) == Evidence()
+    assert memory.of("web", NOW) == Evidence((stopped(1, 3, NOW).stopped,), (said(1, NOW).said,))  # type: ignore[arg-type]
+    assert memory.of("web", NOW + 1) == Evidence()
 
 
 def test_services_are_apart_and_those_with_the_newest_events_are_kept() -> None:
     memory = DeliveredEvents()
     for number in range(MOST_SERVICES + 1):
         memory.add(f"service-{number}", said(number, NOW + number))
-    assert memory.of("service-0", NOW) == Evidence()
-    assert memory.of("service-1", NOW).said == (ServiceEvent(NOW + 1, "event 1"),)
+    assert memory.of("service-0", NOW - 600) == Evidence()
+    assert memory.of("service-1", NOW - 600).said == (ServiceEvent(NOW + 1, "event 1"),)
