@@ -116,9 +116,14 @@ class Api(NamedTuple):
         return self.name.partition(":")[2]
 
     @property
+    def sent_as(self) -> str:
+        """The SDK's name of the operation that is sent."""
+        return self.batch or self.operation
+
+    @property
     def method(self) -> str:
         """The method of the SDK's client."""
-        return xform_name(self.batch or self.operation)
+        return xform_name(self.sent_as)
 
     @property
     def most_bytes(self) -> int:
