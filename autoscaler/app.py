@@ -136,7 +136,7 @@ def _listener(config: Config, connections: Connections, metrics: Metrics) -> Eve
 
 
 async def _followed(
-    configs: AsyncIterator[Config], limiter: TokenBucketLimiter, listener: EventListener | None
+    configs: AsyncIterator[Config], limiter: TokenBucketLimiter, listener: EventListener | None = None
 ) -> AsyncIterator[Config]:
     """Yield the settings. The limiter learns the shortest poll interval of all services, which bounds its backoff, and
     the listener the services.

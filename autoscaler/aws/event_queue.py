@@ -137,7 +137,7 @@ def event_in(envelope: ResponsePart, now: float) -> EcsEvent:
 
 def _task(found: EcsEvent, _: ResponsePart, task: ResponsePart) -> EcsEvent:
     """A task. It is evidence once ECS stops it: on Fargate Spot that is two minutes before it ends."""
-    group = task.word_or("group", "")
+    group = _optional(task, "group")
     service = group.removeprefix(SERVICE_GROUP) if group.startswith(SERVICE_GROUP) else ""
     found = found._replace(
         cluster=short_name(_name(task, "clusterArn")),
@@ -145,7 +145,7 @@ def _task(found: EcsEvent, _: ResponsePart, task: ResponsePart) -> EcsEvent:
         key=task.word("taskArn")[:_MOST_ARN],
         version=task.count("version") if task.has("version") else 0,
     )
-    if "STOPPED" not in {task.word_or("desiredStatus", ""), task.word_or("lastStatus", "")}:
+    if "STOPPED" not in {_optional(task, "desiredStatus"), _optional(task, "lastStatus")}:
         return found
     containers = list(task.values("containers")[:MOST_CONTAINERS]) if task.has("containers") else []
     stopped = stopped_in(ResponsePart(task.call, {**task.body, "containers": containers}))
@@ -159,8 +159,8 @@ def _service(found: EcsEvent, event: ResponsePart, detail: ResponsePart) -> EcsE
     if not arns:
         raise event.unreadable("resources", "the ARN of a service", None)
     *cluster, service = arns[0][:_MOST_ARN].partition(":service/")[2].split("/")
-    named = cluster[-1] if cluster else short_name(detail.word_or("clusterArn", ""))[:MOST_NAME]
-    name, reason = _name(detail, "eventName"), clean(detail.word_or("reason", ""), MOST_REASON)
+    named = cluster[-1] if cluster else short_name(_optional(detail, "clusterArn"))[:MOST_NAME]
+    name, reason = _name(detail, "eventName"), clean(_optional(detail, "reason"), MOST_REASON)
     at = detail.moment("createdAt") if detail.has("createdAt") else found.at
     said = ServiceEvent(min(at, found.at), sentence_of(service, clean(name), reason))
     return found._replace(cluster=named, service=service, said=said, is_urgent=name not in QUIET_ACTIONS)
@@ -176,6 +176,11 @@ _MOST_ARN = 1_024
 
 def _name(part: ResponsePart, name: str) -> str:
     return part.word(name)[:_MOST_ARN]
+
+
+def _optional(part: ResponsePart, name: str) -> str:
+    """Return the text (empty: it is absent, null or empty). Raises `Unreadable` if it is no text."""
+    return part.word(name) if part.body.get(name) else ""
 
 
 def _with_moments(content: Mapping[str, object]) -> dict[str, object]:
