@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,8 +16,9 @@ from autoscaler.diagnosis.delivered import (
     EventOutcome,
     EventType,
     Evidence,
+    with_delivered,
 )
-from autoscaler.diagnosis.reports import ServiceEvent
+from autoscaler.diagnosis.reports import ServiceEvent, StoppedTasks
 from autoscaler.diagnosis.stops import StoppedTask
 
 NOW = 1_790_000_000.0
@@ -111,3 +113,23 @@ def test_services_are_apart_and_those_with_the_newest_events_are_kept() -> None:
         memory.add(f"service-{number}", said(number, NOW + number))
     assert memory.of("service-0", NOW - 600) == Evidence()
     assert memory.of("service-1", NOW - 600).said == (ServiceEvent(NOW + 1, "event 1"),)
+
+
+def task(at: float, reason: str = "x") -> StoppedTask:
+    return StoppedTask(at, 4.0, 30.0, "EssentialContainerExited", reason, "web:7")
+
+
+@given(st.lists(st.integers(0, 5), max_size=8), st.lists(st.integers(0, 5), max_size=8))
+def test_a_task_that_was_read_and_delivered_counts_once(read: list[int], delivered: list[int]) -> None:
+    """Of equal descriptions, as many count as the source with more of them has."""
+    evidence = Evidence(tuple(task(NOW + number) for number in delivered))
+    found = with_delivered(StoppedTasks(tuple(task(NOW + number) for number in read), left_off=True), evidence)
+    counts = Counter(round(one.at - NOW) for one in found.tasks)
+    assert counts == Counter(read) | Counter(delivered)
+    assert found.left_off
+    assert list(found.tasks) == sorted(found.tasks, key=lambda one: -one.at)
+
+
+def test_tasks_with_another_reason_are_other_tasks() -> None:
+    found = with_delivered(StoppedTasks((task(NOW, "a"),)), Evidence((task(NOW, "b"),)))
+    assert {one.reason for one in found.tasks} == {"a", "b"}
