@@ -21,7 +21,7 @@ MOST_KEPT = 30
 """Stopped tasks of a service that are kept, and service events: the newest ones. A cause repeats within ten tasks."""
 
 MOST_SERVICES = 500
-"""Services of which evidence is kept; those with the newest events. A task takes about 1 kB, so this is 15 MB."""
+"""Maximum number of services with evidence: those with the newest events. A task takes about 1 kB, so this is 15 MB."""
 
 
 class EventType(StrEnum):
@@ -87,7 +87,7 @@ SENTENCES = {
 """What DescribeServices writes for the name of a service action, as far as the diagnosis needs its words."""
 
 QUIET_ACTIONS = frozenset({"SERVICE_STEADY_STATE", "TASKSET_STEADY_STATE", "CAPACITY_PROVIDER_STEADY_STATE"})
-"""Service actions that report that nothing is to be done."""
+"""Service actions that report no problem."""
 
 
 def sentence_of(service: str, name: str, reason: str) -> str:

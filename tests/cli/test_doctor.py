@@ -610,9 +610,9 @@ async def test_a_queue_of_events_that_cannot_be_read_is_a_finding(reply: AwsRepl
     assert (exit_code, findings["event queue"]["level"]) == (code, "finding")
 
 
-async def test_events_that_nobody_deletes_are_a_note() -> None:
+async def test_events_that_no_daemon_deletes_are_a_note() -> None:
     url = "https://sqs.eu-west-1.amazonaws.com/123456789012/events"
-    counts = {name: "0" for name in ("ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed")}
+    counts = dict.fromkeys(("ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed"), "0")
     async with healthy() as double:
         double.on("GetQueueAttributes", ok({"Attributes": counts | {"ApproximateNumberOfMessages": "1001"}}))
         _, findings = await findings_of(double, AUTOSCALER_EVENT_QUEUE=url)

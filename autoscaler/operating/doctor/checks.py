@@ -30,7 +30,7 @@ MINUTE_S, DAY_S = 60, 86_400
 EVENT_QUEUE = "event queue"
 
 MOST_WAITING = 1_000
-"""Events that may wait while a daemon reads them: ten seconds of its rate."""
+"""Waiting events with a running daemon, at most: ten seconds of its rate."""
 
 RECEIVES_DAYS = 14
 """The number of past days in which receives from a queue count."""
