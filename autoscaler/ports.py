@@ -25,7 +25,7 @@ from autoscaler.core.model import (
     Utilization,
 )
 from autoscaler.core.policy import Policy
-from autoscaler.diagnosis.delivered import EcsEvent, Evidence
+from autoscaler.diagnosis.delivered import DeliveredEvidence, EcsEvent
 from autoscaler.pricing import NoPrice, TaskPrice, TaskSize
 
 Computed = TypeVar("Computed")
@@ -308,7 +308,7 @@ class EventPort(Protocol):
 
 
 class DeliveredPort(Protocol):
-    def evidence(self, service: ServiceRef, identity: str | None, since: float) -> Evidence:
+    def evidence(self, service: ServiceRef, identity: str | None, since: float) -> DeliveredEvidence:
         """Return the stopped tasks and service events that were delivered about the service, at most a day old, newest
         first. `identity`: `Fleet.identity`, whose ARN has the account (None: not known; without a role, nothing is then
         returned). `since`: seconds since the epoch, such as the creation of the service. Does not wait.

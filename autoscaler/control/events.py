@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 from autoscaler.config import ServiceConfig
 from autoscaler.config.claims import Claims, queue_resource
 from autoscaler.core.model import Instant
-from autoscaler.diagnosis.delivered import KEPT_S, DeliveredEvents, EcsEvent, EventOutcome, EventType, Evidence
+from autoscaler.diagnosis.delivered import KEPT_S, DeliveredEvents, DeliveredEvidence, EcsEvent, EventOutcome, EventType
 from autoscaler.errors import AutoscalerError
 from autoscaler.ports import Delivery, EventPort, QueueRef, ServiceRef
 
@@ -130,11 +130,11 @@ class EventListener:
             return PAUSE_S
         return max(PAUSE_S, EMPTY_PAUSE_S - (self._clock() - began))
 
-    def evidence(self, service: ServiceRef, identity: str | None, since: float) -> Evidence:
+    def evidence(self, service: ServiceRef, identity: str | None, since: float) -> DeliveredEvidence:
         """Return what was delivered about the service, newest first. See `DeliveredPort`."""
         account = _account_of(service, identity)
         if account is None:
-            return Evidence()
+            return DeliveredEvidence()
         place = ServicePlace(account, service.region or self._home, service.cluster, service.service)
         return self._evidence.of(place, max(since, self._wall() - KEPT_S))
 

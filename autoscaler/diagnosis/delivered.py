@@ -70,11 +70,26 @@ class EcsEvent(NamedTuple):
     is_urgent: bool = False
 
 
-class Evidence(NamedTuple):
+class DeliveredEvidence(NamedTuple):
     """The evidence about one service, newest first."""
 
     stopped: tuple[StoppedTask, ...] = ()
     said: tuple[ServiceEvent, ...] = ()
+
+    def added_to(self, read: StoppedTasks) -> StoppedTasks:
+        """Return the stopped tasks that were read and those that were delivered, each once, newest first.
+
+        ECS and EventBridge describe a task with the same times and texts, so equal descriptions are the same task. Of
+        several tasks with equal descriptions, as many count as one of the two sources has.
+        """
+        more = Counter(map(_described, self.stopped))
+        more.subtract(map(_described, read.tasks))
+        added = list[StoppedTask]()
+        for task in self.stopped:
+            if more[_described(task)] > 0:
+                more[_described(task)] -= 1
+                added.append(task)
+        return read._replace(tasks=tuple(sorted((*read.tasks, *added), key=lambda one: -one.at)))
 
 
 SENTENCES = {
@@ -105,7 +120,7 @@ class _Entry(NamedTuple, Generic[Value]):
     value: Value
 
 
-class _Newest(Generic[Value]):
+class _NewestValues(Generic[Value]):
     """The newest `MOST_KEPT` values, each with a key and a version."""
 
     def __init__(self) -> None:
@@ -134,8 +149,8 @@ class _Newest(Generic[Value]):
 
 class _OfService:
     def __init__(self) -> None:
-        self.stopped: _Newest[StoppedTask] = _Newest()
-        self.said: _Newest[ServiceEvent] = _Newest()
+        self.stopped: _NewestValues[StoppedTask] = _NewestValues()
+        self.said: _NewestValues[ServiceEvent] = _NewestValues()
 
     @property
     def newest_at(self) -> float:
@@ -162,28 +177,12 @@ class DeliveredEvents:
             del self._services[min(self._services, key=lambda each: self._services[each].newest_at)]
         return outcome
 
-    def of(self, service: Hashable, since: float) -> Evidence:
+    def of(self, service: Hashable, since: float) -> DeliveredEvidence:
         """Return the evidence that is not older than `since`, in seconds since the epoch."""
         found = self._services.get(service)
         if found is None:
-            return Evidence()
-        return Evidence(found.stopped.since(since), found.said.since(since))
-
-
-def with_delivered(read: StoppedTasks, delivered: Evidence) -> StoppedTasks:
-    """Return the stopped tasks that were read and those that were delivered, each once, newest first.
-
-    ECS and EventBridge describe a task with the same times and texts, so equal descriptions are the same task. Of
-    several tasks with equal descriptions, as many count as one of the two sources has.
-    """
-    more = Counter(map(_described, delivered.stopped))
-    more.subtract(map(_described, read.tasks))
-    added = list[StoppedTask]()
-    for task in delivered.stopped:
-        if more[_described(task)] > 0:
-            more[_described(task)] -= 1
-            added.append(task)
-    return read._replace(tasks=tuple(sorted((*read.tasks, *added), key=lambda one: -one.at)))
+            return DeliveredEvidence()
+        return DeliveredEvidence(found.stopped.since(since), found.said.since(since))
 
 
 def _described(task: StoppedTask) -> Hashable:

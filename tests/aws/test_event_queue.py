@@ -134,7 +134,7 @@ MALFORMED = [
     stopped_task(NOW + 3_600),
     stopped_task(NOW) | {"detail": []},
     stopped_task(NOW, taskArn=None),
-    stopped_task(NOW, version="5"),
+    stopped_task(NOW, version="5"),  # type: ignore[arg-type]
     stopped_task(NOW, containers=[1]),
     stopped_task(NOW, stoppedAt="yesterday"),
     action(NOW, "SERVICE_STEADY_STATE") | {"resources": []},

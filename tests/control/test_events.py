@@ -22,7 +22,7 @@ from autoscaler.control.events import (
     EventListener,
 )
 from autoscaler.core.policy import Policy
-from autoscaler.diagnosis.delivered import KEPT_S, EcsEvent, EventOutcome, EventType, Evidence
+from autoscaler.diagnosis.delivered import KEPT_S, DeliveredEvidence, EcsEvent, EventOutcome, EventType
 from autoscaler.diagnosis.reports import ServiceEvent
 from autoscaler.errors import AutoscalerError, Denied, NotFound, Throttled, Unavailable
 from autoscaler.ports import Delivery, QueueRef, Role, ServiceRef
@@ -112,7 +112,7 @@ def test_an_event_is_evidence_is_deleted_and_wakes_its_service() -> None:
     spy = Spy([delivery(said())])
     listener = listening(spy)
     assert received(listener, spy) == [PAUSE_S]
-    assert listener.evidence(WEB, IDENTITY, 0.0) == Evidence(said=(ServiceEvent(NOW, "event 1"),))
+    assert listener.evidence(WEB, IDENTITY, 0.0) == DeliveredEvidence(said=(ServiceEvent(NOW, "event 1"),))
     assert (spy.deleted, spy.woken, spy.outcomes) == (["r0"], ["web"], {EventOutcome.USED: 1})
     assert spy.problems == [None]
 
@@ -148,7 +148,7 @@ def test_events_of_unknown_services_are_deleted_and_counted() -> None:
     received(listener, spy)
     assert spy.outcomes == {EventOutcome.UNKNOWN_SERVICE: 2, EventOutcome.MALFORMED: 2}
     assert len(spy.deleted) == 4
-    assert listener.evidence(replace(WEB, service="other"), IDENTITY, 0.0) == Evidence()
+    assert listener.evidence(replace(WEB, service="other"), IDENTITY, 0.0) == DeliveredEvidence()
 
 
 def test_evidence_is_of_one_account_and_region() -> None:
@@ -166,14 +166,14 @@ def test_without_the_account_nothing_is_returned() -> None:
     spy = Spy([delivery(said())])
     listener = listening(spy)
     received(listener, spy)
-    assert listener.evidence(WEB, None, 0.0) == listener.evidence(WEB, "None 2026", 0.0) == Evidence()
+    assert listener.evidence(WEB, None, 0.0) == listener.evidence(WEB, "None 2026", 0.0) == DeliveredEvidence()
 
 
 def test_an_event_of_another_account_with_the_same_names_is_not_evidence() -> None:
     spy = Spy([delivery(said(account=THERE))])
     listener = listening(spy)
     received(listener, spy)
-    assert listener.evidence(WEB, IDENTITY, 0.0) == Evidence()
+    assert listener.evidence(WEB, IDENTITY, 0.0) == DeliveredEvidence()
 
 
 def test_evidence_is_returned_for_a_day_and_not_from_before_since() -> None:
@@ -185,7 +185,7 @@ def test_evidence_is_returned_for_a_day_and_not_from_before_since() -> None:
     spy.wall = NOW + KEPT_S
     assert len(listener.evidence(WEB, IDENTITY, 0.0).said) == 1
     spy.wall += 1
-    assert listener.evidence(WEB, IDENTITY, 0.0) == Evidence()
+    assert listener.evidence(WEB, IDENTITY, 0.0) == DeliveredEvidence()
 
 
 def test_nothing_is_received_before_the_services_are_known() -> None:

@@ -35,7 +35,7 @@ NOT_SENT = [
 WITH_CLUSTER = pytest.mark.parametrize("cluster", ["", CLUSTER])
 
 
-def sending(event: dict[str, Any], cluster: str) -> list[str]:
+def sending(event: Any, cluster: str) -> list[str]:
     """Return the rules that send the event."""
     found = deployed({"Cluster": cluster}, EVENTS)
     patterns = {name: json.dumps(found[name]["EventPattern"]) for name in RULES}

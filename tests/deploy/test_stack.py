@@ -113,12 +113,12 @@ def test_a_misspelled_right_is_detected(tmp_path: Path) -> None:
 @BOTH
 def test_the_daemon_has_exactly_the_rights_that_it_uses(given: Any) -> None:
     statements = {one["Sid"]: one for one in allowed(deployed(given)["TaskRole"])}
-    events = statements.pop("ReceiveEvents", None)
+    events = statements.pop("ReceiveEvents", {})
     assert sorted(action for one in statements.values() for action in one["Action"]) == sorted(USED)
     if "EventQueueArn" in given:
         assert (set(events["Action"]), events["Resource"]) == (RECEIVING | {FIND}, [given["EventQueueArn"]])
     else:
-        assert events is None
+        assert events == {}
 
 
 def test_the_page_has_both_policies_for_a_role_of_another_account() -> None:

@@ -12,11 +12,10 @@ from autoscaler.diagnosis.delivered import (
     MOST_KEPT,
     MOST_SERVICES,
     DeliveredEvents,
+    DeliveredEvidence,
     EcsEvent,
     EventOutcome,
     EventType,
-    Evidence,
-    with_delivered,
 )
 from autoscaler.diagnosis.reports import ServiceEvent, StoppedTasks
 from autoscaler.diagnosis.stops import StoppedTask
@@ -34,7 +33,7 @@ def said(number: int, at: float) -> EcsEvent:
     return EcsEvent(EventType.SERVICE, at, "1", "r", "c", "web", f"id-{number}", said=text)
 
 
-def evidence_of(events: list[EcsEvent]) -> Evidence:
+def evidence_of(events: list[EcsEvent]) -> DeliveredEvidence:
     memory = DeliveredEvents()
     for event in events:
         memory.add("web", event)
@@ -96,22 +95,22 @@ def test_an_event_without_evidence_is_ignored() -> None:
     memory = DeliveredEvents()
     event = EcsEvent(EventType.TASK, NOW, "1", "r", "c", "web", "task-1", 3)
     assert memory.add("web", event) is EventOutcome.IGNORED
-    assert memory.of("web", NOW - 600) == Evidence()
+    assert memory.of("web", NOW - 600) == DeliveredEvidence()
 
 
 def test_older_evidence_is_left_out() -> None:
     memory = DeliveredEvents()
     memory.add("web", stopped(1, 3, NOW))
     memory.add("web", said(1, NOW))
-    assert memory.of("web", NOW) == Evidence((stopped(1, 3, NOW).stopped,), (said(1, NOW).said,))  # type: ignore[arg-type]
-    assert memory.of("web", NOW + 1) == Evidence()
+    assert memory.of("web", NOW) == DeliveredEvidence((stopped(1, 3, NOW).stopped,), (said(1, NOW).said,))  # type: ignore[arg-type]
+    assert memory.of("web", NOW + 1) == DeliveredEvidence()
 
 
 def test_services_are_apart_and_those_with_the_newest_events_are_kept() -> None:
     memory = DeliveredEvents()
     for number in range(MOST_SERVICES + 1):
         memory.add(f"service-{number}", said(number, NOW + number))
-    assert memory.of("service-0", NOW - 600) == Evidence()
+    assert memory.of("service-0", NOW - 600) == DeliveredEvidence()
     assert memory.of("service-1", NOW - 600).said == (ServiceEvent(NOW + 1, "event 1"),)
 
 
@@ -122,8 +121,8 @@ def task(at: float, reason: str = "x") -> StoppedTask:
 @given(st.lists(st.integers(0, 5), max_size=8), st.lists(st.integers(0, 5), max_size=8))
 def test_a_task_that_was_read_and_delivered_counts_once(read: list[int], delivered: list[int]) -> None:
     """Of equal descriptions, as many count as the source with more of them has."""
-    evidence = Evidence(tuple(task(NOW + number) for number in delivered))
-    found = with_delivered(StoppedTasks(tuple(task(NOW + number) for number in read), left_off=True), evidence)
+    evidence = DeliveredEvidence(tuple(task(NOW + number) for number in delivered))
+    found = evidence.added_to(StoppedTasks(tuple(task(NOW + number) for number in read), left_off=True))
     counts = Counter(round(one.at - NOW) for one in found.tasks)
     assert counts == Counter(read) | Counter(delivered)
     assert found.left_off
@@ -131,5 +130,5 @@ def test_a_task_that_was_read_and_delivered_counts_once(read: list[int], deliver
 
 
 def test_tasks_with_another_reason_are_other_tasks() -> None:
-    found = with_delivered(StoppedTasks((task(NOW, "a"),)), Evidence((task(NOW, "b"),)))
+    found = DeliveredEvidence((task(NOW, "b"),)).added_to(StoppedTasks((task(NOW, "a"),)))
     assert {one.reason for one in found.tasks} == {"a", "b"}

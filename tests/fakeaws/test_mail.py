@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from autoscaler.config import ServiceConfig
 from autoscaler.control.events import LONGEST_BACKOFF_S, EventListener
 from autoscaler.core.policy import Policy
-from autoscaler.diagnosis.delivered import EventOutcome, EventType, Evidence
+from autoscaler.diagnosis.delivered import DeliveredEvidence, EventOutcome, EventType
 from autoscaler.ports import QueueRef, ServiceRef
 from tests.aws.ecs_events import CLUSTER, action, stopped_task
 from tests.aws.spies import Spies, connected
@@ -54,7 +54,7 @@ class Listened:
         return await self.listener.receive(self.woken.append)
 
     @property
-    def evidence(self) -> Evidence:
+    def evidence(self) -> DeliveredEvidence:
         assert self.listener is not None
         return self.listener.evidence(WEB, IDENTITY, 0.0)
 
