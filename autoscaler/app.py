@@ -18,10 +18,12 @@ from autoscaler import __version__
 from autoscaler.aws.connection import Aws
 from autoscaler.aws.ecs import SERVICES_A_CALL
 from autoscaler.config import Config, LoadedSettings, Reloaded, ServiceConfig, find, mark_of, reload, variable
-from autoscaler.connections import connected
+from autoscaler.config.addresses import address
+from autoscaler.connections import Connections, connected
 from autoscaler.control.admission import Admission
 from autoscaler.control.background import Background, ThreadRunner
 from autoscaler.control.discovery import TaggedServices
+from autoscaler.control.events import EventListener
 from autoscaler.control.rate_limiter import MOST_WAIT_S, TokenBucketLimiter
 from autoscaler.control.settings import Following, SettingsSource
 from autoscaler.control.shadow import Shadow
@@ -30,6 +32,7 @@ from autoscaler.core.policy import Mode
 from autoscaler.errors import Refused
 from autoscaler.ports import Category, Ports
 from autoscaler.telemetry import (
+    EventLog,
     LoggedJournal,
     Metrics,
     SettingsLog,
@@ -94,9 +97,12 @@ async def _serve(config: Config, environ: Mapping[str, str], lost_lines: Callabl
             config, find(environ), _source(environ), TaggedServices(connections.aws.directory, reporter), reporter
         )
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _hang_up, following, connections.aws)
-        ports = connections.ports(journal, background)
-        configs = _followed(following.configs(), limiter)
-        await _supervisor(config, ports, limiter, journal).run(configs, stopping)
+        listener = _listener(config, connections, metrics)
+        ports = replace(connections.ports(journal, background), delivered=listener)
+        supervisor = _supervisor(config, ports, limiter, journal)
+        if listener is not None:
+            background.begin(listener.run(supervisor.wake))
+        await supervisor.run(_followed(following.configs(), limiter, listener), stopping)
     log.info("stopped")
 
 
@@ -113,9 +119,31 @@ def _hang_up(following: Following, aws: Aws) -> None:
     following.request_reload()
 
 
-async def _followed(configs: AsyncIterator[Config], limiter: TokenBucketLimiter) -> AsyncIterator[Config]:
-    """Yield the settings. The limiter learns the shortest poll interval of all services, which bounds its backoff."""
+def _listener(config: Config, connections: Connections, metrics: Metrics) -> EventListener | None:
+    """Return what reads the queue of events (None: none is configured)."""
+    queue = config.event_queue
+    if queue is None:
+        return None
+    return EventListener(
+        queue,
+        connections.aws.events(queue),
+        EventLog(logger("events"), metrics, address(queue)),
+        home=_home(connections.aws),
+        clock=connections.clock,
+        wall=time.time,
+        draw=random.random,
+    )
+
+
+async def _followed(
+    configs: AsyncIterator[Config], limiter: TokenBucketLimiter, listener: EventListener | None = None
+) -> AsyncIterator[Config]:
+    """Yield the settings. The limiter learns the shortest poll interval of all services, which bounds its backoff, and
+    the listener the services.
+    """
     async for config in configs:
+        if listener is not None:
+            listener.follow(config.services)
         limiter.follow(min((interval_of(service, config) for service in config.services), default=config.interval_s))
         yield config
 

@@ -29,6 +29,7 @@ from autoscaler.core.model import (
 from autoscaler.core.policy import Policy
 from autoscaler.core.start_phases import StartedTask, StartTimes
 from autoscaler.diagnosis.concluding import Diagnosis
+from autoscaler.diagnosis.delivered import DeliveredEvidence, EcsEvent
 from autoscaler.diagnosis.holding import DiagnosisSummary
 from autoscaler.pricing import NoPrice, TaskPrice, TaskSize
 
@@ -157,6 +158,7 @@ class Category(StrEnum):
     SERVICE_READ = "ecs_service_read", 20.0, 100.0
     SERVICE_MODIFY = "ecs_service_modify", 5.0, 50.0
     QUEUE_READ = "sqs_queue_read", 4000.0, 4000.0
+    QUEUE_RECEIVE = "sqs_queue_receive", 3000.0, 3000.0
     METRIC_READ = "cloudwatch_metric_read", 500.0, 500.0
     TASK_READ = "ecs_task_read", 20.0, 100.0
     TASK_PROTECTION = "ecs_task_protection", 80.0, 200.0
@@ -338,6 +340,33 @@ class RateLimiter(Protocol):
         """Record that AWS answered a call of this category."""
 
 
+class Delivery(NamedTuple):
+    """Messages of the queue of events. `malformed`: events of ECS that cannot be read. `foreign`: messages that are no
+    events of ECS, which stay in the queue. `receipts`: of the events of ECS, also of malformed ones.
+    """
+
+    events: tuple[EcsEvent, ...] = ()
+    malformed: int = 0
+    foreign: int = 0
+    receipts: tuple[str, ...] = ()
+
+
+class EventPort(Protocol):
+    async def receive(self) -> Delivery:
+        """Return the next messages of the queue of events; waits for them up to 20 s. Raises `AutoscalerError`."""
+
+    async def delete(self, delivery: Delivery) -> None:
+        """Delete the events of ECS. A message that stays is received again. Raises `AutoscalerError`."""
+
+
+class DeliveredPort(Protocol):
+    def evidence(self, service: ServiceRef, identity: str | None, since: float) -> DeliveredEvidence:
+        """Return the stopped tasks and service events that were delivered about the service, at most a day old, newest
+        first. `identity`: `Fleet.identity`, whose ARN has the account (None: not known; without a role, nothing is then
+        returned). `since`: seconds since the epoch, such as the creation of the service. Does not wait.
+        """
+
+
 class Directory(Protocol):
     async def tags(self, cluster: str, place: Place) -> Mapping[str, Mapping[str, str]]:
         """Return the tags of every active service of the cluster, by the service's name.
@@ -419,7 +448,7 @@ class Ports:
     None: no history is read, and there is no look-ahead. `starts` None: no start-up times of tasks are read.
     `diagnoses` None: the daemon does not examine why tasks do not start.
     `renewals`: a number that grows when rejected credentials are replaced, and when an operator asks to read everything
-    again (SIGHUP).
+    again (SIGHUP). `delivered` None: there is no queue of events.
     """
 
     queues: QueuePort
@@ -434,3 +463,4 @@ class Ports:
     renewals: Callable[[], int] = int
     starts: StartPort | None = None
     diagnoses: DiagnosisPort | None = None
+    delivered: DeliveredPort | None = None

@@ -138,7 +138,7 @@ class Caller:
     async def _send(self, call: Call, keys: _Keys | None, parameters: dict[str, object]) -> ResponsePart:
         # The SDK's errors are not chained: their texts may contain headers, and another program may log the chain.
         try:
-            async with asyncio.timeout(self._call_timeout_s):
+            async with asyncio.timeout(self._call_timeout_s + call.api.waits_s):
                 keys = keys or await self._own_keys(call)
                 call = await self._clients.directed(call)
                 async with self._clients.slot(call):
@@ -191,7 +191,7 @@ class Caller:
         if not signed:
             return fault_of_slow_credentials(call, self._call_timeout_s)
         what = "had no answer" if self._clients.opened(call) else "could not be sent: no endpoint was found"
-        return fault_of_silence(call, f"{what} within {self._call_timeout_s:g} s")
+        return fault_of_silence(call, f"{what} within {self._call_timeout_s + call.api.waits_s:g} s")
 
 
 def _units(parameters: dict[str, object]) -> int:

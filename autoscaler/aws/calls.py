@@ -1,4 +1,5 @@
-"""All AWS calls of the daemon, one row per call. Only UpdateService changes something.
+"""All AWS calls of the daemon, one row per call. Only UpdateService changes something, and DeleteMessage on the queue
+of events.
 
 The rate limit, the SDK's method, the remedy in errors, the IAM policy and the doctor's findings are derived from the
 row. ListServices is needed only for discovery, and AssumeRole only if the settings name roles. The rows of the calls
@@ -31,6 +32,7 @@ class Purpose(StrEnum):
     SEE_OTHER_SCALERS = "SeeOtherScalers"
     ACT_AS_ROLES = "ActAsRoles"
     PAUSE_SERVICES = "PauseServices"
+    RECEIVE_EVENTS = "ReceiveEvents"
 
 
 class ResourceForm(Enum):
@@ -83,11 +85,17 @@ overrides 2 MB, three counts of a queue 200 bytes.
 """
 
 
+MOST_RECEIVED_BYTES = 4 * 2**20
+"""Maximum size of ten received messages: together at most 1 MiB, as a text within JSON."""
+
+
 class Api(NamedTuple):
     """One AWS call: its `name` as in IAM and in the metrics.
 
     It counts towards the rate limit of `category`. The `holder` needs the permission for it on `resource`. `purpose`:
-    its statement in the policies that `autoscaler iam-policy` prints (None: no policy contains it).
+    its statement in the policies that `autoscaler iam-policy` prints (None: no policy contains it). `waits_s`: seconds
+    for which AWS may hold the answer back (long polling). `batch`: the SDK's name of the operation, if several calls
+    are sent as one; IAM knows only the name of the single one.
     """
 
     name: str
@@ -95,6 +103,8 @@ class Api(NamedTuple):
     resource: ResourceForm
     purpose: Purpose | None = None
     holder: Holder = Holder.DAEMON
+    waits_s: float = 0.0
+    batch: str = ""
 
     @property
     def sdk_service(self) -> str:
@@ -106,14 +116,19 @@ class Api(NamedTuple):
         return self.name.partition(":")[2]
 
     @property
+    def sent_as(self) -> str:
+        """The SDK's name of the operation that is sent."""
+        return self.batch or self.operation
+
+    @property
     def method(self) -> str:
         """The method of the SDK's client."""
-        return xform_name(self.operation)
+        return xform_name(self.sent_as)
 
     @property
     def most_bytes(self) -> int:
         """Maximum size of an answer in bytes. A larger one is not AWS's."""
-        return MOST_BYTES.get(self.sdk_service, 4 * 2**20)
+        return MOST_RECEIVED_BYTES if self.waits_s else MOST_BYTES.get(self.sdk_service, 4 * 2**20)
 
     @property
     def permission(self) -> str:
@@ -160,6 +175,16 @@ DESCRIBE_SCHEDULED_ACTIONS = Api(
     Category.SCALING_READ,
     ResourceForm.ANY,
     Purpose.SEE_OTHER_SCALERS,
+)
+RECEIVE_MESSAGE = Api(
+    "sqs:ReceiveMessage", Category.QUEUE_RECEIVE, ResourceForm.QUEUE, Purpose.RECEIVE_EVENTS, waits_s=20.0
+)
+DELETE_MESSAGE = Api(
+    "sqs:DeleteMessage",
+    Category.QUEUE_RECEIVE,
+    ResourceForm.QUEUE,
+    Purpose.RECEIVE_EVENTS,
+    batch="DeleteMessageBatch",
 )
 ASSUME_ROLE = Api("sts:AssumeRole", Category.ROLE, ResourceForm.ROLE, Purpose.ACT_AS_ROLES)
 

@@ -25,7 +25,7 @@ from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError
 
 from autoscaler import __version__
-from autoscaler.aws.calls import Call
+from autoscaler.aws.calls import CALLS, Call
 from autoscaler.aws.faults import clean, where_of
 from autoscaler.config.addresses import endpoint_to_call
 from autoscaler.config.quoting import WrongValue
@@ -42,6 +42,11 @@ of calls in order. Without it the connection pool is unfair: of 64 callers that 
 all others had finished.
 """
 
+LONGEST_WAIT_S = {
+    category: max((api.waits_s for api in CALLS if api.category is category), default=0.0) for category in Category
+}
+"""Seconds for which AWS may hold back an answer of this category."""
+
 Key: TypeAlias = tuple[Category, str, str | None]
 
 _signing: ContextVar[ReadOnlyCredentials] = ContextVar("signing")
@@ -57,7 +62,7 @@ class Clients:
         self._session.register_component("credential_provider", _CallCredentials())
         self._stack = stack
         self._clocks = clocks
-        self._config = _config(call_timeout_s)
+        self._call_timeout_s = call_timeout_s
         self._clients: dict[Key, AioBaseClient] = {}
         self._endpoints: dict[Key, str | None] = {}
         self._slots: defaultdict[Key, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(CONNECTIONS))
@@ -111,9 +116,10 @@ class Clients:
         return bool(self._session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE"))
 
     async def _open(self, call: Call) -> AioBaseClient:
+        config = _config(self._call_timeout_s + LONGEST_WAIT_S[call.api.category])
         try:
             opening = self._session.create_client(
-                call.api.sdk_service, region_name=call.region, endpoint_url=call.endpoint, config=self._config
+                call.api.sdk_service, region_name=call.region, endpoint_url=call.endpoint, config=config
             )
             client: AioBaseClient = await self._stack.enter_async_context(opening)
         except ValueError as error:

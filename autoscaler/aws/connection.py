@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from autoscaler.aws.caller import Caller
 from autoscaler.aws.clients import Clocks
@@ -18,6 +19,7 @@ from autoscaler.aws.cloudwatch import CloudWatchMeters
 from autoscaler.aws.diagnoses import EcsDiagnoses
 from autoscaler.aws.directory import EcsDirectory
 from autoscaler.aws.ecs import EcsFleets
+from autoscaler.aws.event_queue import SqsEvents
 from autoscaler.aws.history import CloudWatchHistory
 from autoscaler.aws.minutebook import MinuteBook
 from autoscaler.aws.sqs import SqsQueues
@@ -26,6 +28,7 @@ from autoscaler.ports import (
     Calls,
     DiagnosisPort,
     Directory,
+    EventPort,
     FleetPort,
     HistoryPort,
     Meters,
@@ -38,9 +41,10 @@ from autoscaler.ports import (
 
 @dataclass(frozen=True, slots=True)
 class Aws:
-    """The seven ports. `region()` is the Region for places that name none; it raises `Refused` if none is configured.
+    """The ports. `region()` is the Region for places that name none; it raises `Refused` if none is configured.
     `renew()` requests that all credentials are read again; `renewals()` grows with that, and when rejected ones are
-    replaced. `account_of(queue)` returns the account that owns a queue, as far as it is known.
+    replaced. `account_of(queue)` returns the account that owns a queue, as far as it is known. `events(queue)`
+    returns the port of the queue to which EventBridge sends the events of ECS.
     """
 
     queues: QueuePort
@@ -54,6 +58,7 @@ class Aws:
     account_of: Callable[[QueueRef], str | None]
     starts: StartPort
     diagnoses: DiagnosisPort
+    events: Callable[[QueueRef], EventPort]
 
 
 @asynccontextmanager
@@ -93,4 +98,5 @@ async def connect(
             queues.account_of,
             EcsStarts(caller),
             EcsDiagnoses(caller, clocks),
+            partial(SqsEvents, caller, clocks, queues),
         )

@@ -51,18 +51,16 @@ class SqsQueues:
         return found["account"] if found else None
 
     async def _backlog(self, queue: QueueRef) -> Backlog:
-        place, url = place_of(queue), await self._url(queue)
+        place, url = endpoint_of(queue), await self.url(queue)
         at = self._clocks.now()
         names = [VISIBLE, IN_FLIGHT, DELAYED]
-        # only a URL of the settings names an endpoint, never one of an answer
-        endpoint = None if queue.url is None else named_endpoint(queue.url)
-        place = place._replace(endpoint=endpoint)
         answer = await self._caller.ask(
             GET_QUEUE_ATTRIBUTES, queue_subject(queue), place, QueueUrl=url, AttributeNames=names
         )
         return backlog_in(answer.part("Attributes"), at)
 
-    async def _url(self, queue: QueueRef) -> str:
+    async def url(self, queue: QueueRef) -> str:
+        """Return the queue's URL, from the settings or from SQS. Raises `AutoscalerError`."""
         if queue.url is not None:
             return queue.url
         if queue not in self._urls:
@@ -85,6 +83,11 @@ def place_of(queue: QueueRef) -> Place:
             f"{queue_subject(queue)}: its URL is in {named}, its region is {queue.region}; correct one of the two"
         )
     return Place(queue.region or named, queue.role)
+
+
+def endpoint_of(queue: QueueRef) -> Place:
+    """The same, with the endpoint: only a URL of the settings names one, never one of an answer."""
+    return place_of(queue)._replace(endpoint=None if queue.url is None else named_endpoint(queue.url))
 
 
 def backlog_in(attributes: ResponsePart, at: Instant) -> Backlog:

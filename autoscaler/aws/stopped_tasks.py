@@ -74,7 +74,7 @@ class TaskReader:
         found, unreadable = list[StoppedTask](), 0
         for task in _tasks(pages):
             try:
-                one = _stopped(task)
+                one = stopped_in(task)
             except Unreadable:
                 unreadable += 1
                 continue
@@ -124,7 +124,7 @@ def _tasks(pages: list[ResponsePart]) -> Iterator[ResponsePart]:
                 yield ResponsePart(page.call, one)
 
 
-def _stopped(task: ResponsePart) -> StoppedTask | None:
+def stopped_in(task: ResponsePart) -> StoppedTask | None:
     """Return the task (None: it is still stopping, and its end is not known). Raises `Unreadable`.
 
     On Fargate, a task is STOPPED 10 to 30 s after its containers have ended. So they ran until `executionStoppedAt`.

@@ -31,6 +31,10 @@ class ExclusiveResource(NamedTuple):
         return self.what == other.what and here and (own or self.account == other.account)
 
 
+EVENT_QUEUE = "event_queue"
+"""The daemon's own claim. It is a setting, so no service has this key with the same resource."""
+
+
 class Claim(NamedTuple):
     """A claim of the service with the key `by`, made at the setting `at` (empty: by its settings as a whole)."""
 
@@ -40,11 +44,17 @@ class Claim(NamedTuple):
 
 
 class Claims:
-    """The claims so far. `home`: the daemon's own Region (None: unknown)."""
+    """The claims so far. `home`: the daemon's own Region (None: unknown). `events`: the queue of the events of ECS,
+    whose messages the daemon deletes (None: there is none).
+    """
 
-    def __init__(self, home: str | None, services: Iterable[ServiceConfig] = ()) -> None:
+    def __init__(
+        self, home: str | None, services: Iterable[ServiceConfig] = (), events: QueueRef | None = None
+    ) -> None:
         self._home = home
         self._taken: defaultdict[str, list[Claim]] = defaultdict(list)
+        if events is not None:
+            self.take(Claim(queue_resource(events, home), EVENT_QUEUE))
         for service in services:
             self.add(service)
 

@@ -19,6 +19,7 @@ from autoscaler.config.groups import (
     AT_RUNTIME,
     DEFAULT,
     ENABLE,
+    EVENT_QUEUE,
     LOWER,
     LOWER_GIVEN,
     QUEUES,
@@ -59,6 +60,7 @@ from autoscaler.config.values import (
     whole,
 )
 from autoscaler.core.policy import ConflictingScalers, Mode, Pause, WorkerSafety
+from autoscaler.ports import QueueRef
 
 MOST_DOLLARS = 1e6
 """A higher price per task and hour is a mistake."""
@@ -378,6 +380,14 @@ class GlobalFields(Group):
         "Highest max_tasks that a tag may set. A profile may set more.",
         "More people can usually tag a service than may decide its cost.",
         stays="this setting limits the values that tags may set.",
+    )
+    event_queue: Annotated[QueueRef | None, optional(EVENT_QUEUE)] = setting(
+        None,
+        "The SQS queue to which an EventBridge rule sends the events of ECS: a name, URL or ARN of a standard queue "
+        "that only this daemon reads. The daemon deletes the events that it has received. It uses them for diagnosis, "
+        "and to poll a service sooner. Not set: ECS is only polled.",
+        "Polling needs no queue and no further permission. Events report stopped tasks and placement failures within "
+        "seconds, and ECS shows a stopped task for only about an hour.",
     )
     caps: Annotated[Caps, CAPS] = setting(
         {},

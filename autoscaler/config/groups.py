@@ -22,6 +22,7 @@ from autoscaler.config.values import (
     optional,
     whole,
 )
+from autoscaler.core.model import FIFO_ENDING
 from autoscaler.core.policy import Policy
 from autoscaler.ports import QueueRef
 
@@ -244,6 +245,16 @@ def _is_none(item: object) -> bool:
 
 _QUEUE = ValueKind("queue", queue, {"type": "string", "minLength": 1}, address)
 TASKS = whole(0, MOST_TASKS)
+
+
+def _event_queue(value: object) -> QueueRef:
+    found = queue(value)
+    if found.name.endswith(FIFO_ENDING):
+        raise WrongValue(f"{found.name} is a FIFO queue. Use a standard queue")
+    return found
+
+
+EVENT_QUEUE = ValueKind("queue", _event_queue, {"type": "string", "minLength": 1}, address)
 
 
 class QueueFields(Group):

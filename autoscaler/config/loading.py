@@ -38,7 +38,7 @@ from autoscaler.errors import ConfigError, Problem
 from autoscaler.ports import MetricRequest, Place, QueueRef, Role, ServiceRef
 
 _CLUSTER, _SERVICE, _QUEUES, _ROLE_ARN, _CAPS = ("cluster",), ("service",), ("queues",), ("role_arn",), ("caps",)
-_MODE = ("mode",)
+_MODE, _EVENT_QUEUE = ("mode",), ("event_queue",)
 NO_SERVICE = (
     "no service is configured. For one service, set AUTOSCALER_CLUSTER, AUTOSCALER_SERVICE, AUTOSCALER_QUEUES and "
     "AUTOSCALER_MAX_TASKS. For several services, set AUTOSCALER_CONFIG_FILE, AUTOSCALER_SERVICES__<KEY>__... or "
@@ -199,7 +199,7 @@ def find(environ: Mapping[str, str], last: Stated | None = None) -> LoadedSettin
     reads = tuple(_reads(whole, outer.services | inner.services))
     problems = [*outer.problems, *inner.problems, *daemon.problems, *_unreadable(whole, reads)]
     inner_problems = (problem for read in reads for problem in read.contradictions(home))
-    problems += _contradictory(problems, [*inner_problems, *_between(reads, home), *_capped(daemon, reads)])
+    problems += _contradictory(problems, [*inner_problems, *_between(reads, home), *_own(daemon, reads, home)])
     if not (reads or problems or daemon.value.discover_clusters):
         problems.append(Problem(variable(("service",)), NO_SERVICE))
     named = () if flat else [(own.prefix, key) for layer in (outer, inner) for key, own in layer.services.items()]
@@ -273,6 +273,20 @@ def _between(reads: Iterable[Read], home: str | None) -> Iterator[Problem]:
             )
             yield Problem(at, what)
         taken.take(Claim(resource, by, at))
+
+
+def _own(daemon: Valid[GlobalFields], reads: Sequence[Read], home: str | None) -> Iterator[Problem]:
+    """Yield the contradictions between settings of the daemon and these services."""
+    yield from _capped(daemon, reads)
+    queue = daemon.value.event_queue
+    if queue is None:
+        return
+    claims = Claims(home, events=queue)
+    for resource, by, at in (claim for read in reads for claim in _claims(read, home)):
+        if claims.earlier(resource) is not None:
+            what = f"the queue {queue.name} is also a queue of the service {by} ({at}), whose messages are its work"
+            remedy = "Use another queue, which only an EventBridge rule sends to"
+            yield Problem(daemon.sources[_EVENT_QUEUE].origin, f"{what}. {remedy}")
 
 
 def _capped(daemon: Valid[GlobalFields], reads: Sequence[Read]) -> Iterator[Problem]:

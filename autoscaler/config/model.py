@@ -125,6 +125,7 @@ class Config:
     service or one cluster for discovery; keys are unique, and the services are sorted by key. `fleet_cap_percent`: of
     the tasks of all services, 1 to 100; None: the default of `control/admission.py`, 50 with several services and no
     cap with a single one. `rate_share_percent`: of the AWS API quotas, 1 to 100. Every key in `caps` is a service's.
+    `event_queue`: the queue of the events of ECS (None: ECS is only polled); no service has it as a work queue.
     `empty_variables`: the names of variables that are set to an empty text, which counts as not set.
     """
 
@@ -142,4 +143,5 @@ class Config:
     web_config_file: str | None = None
     interval_is_derived: bool = False
     log_interval_s: float = 60.0
+    event_queue: QueueRef | None = None
     empty_variables: tuple[str, ...] = field(default=(), compare=False)

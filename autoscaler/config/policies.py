@@ -181,11 +181,12 @@ def attributes(item: Any, group: type[Group]) -> tuple[Attribute, ...]:
 
 
 def _attribute(name: str, hint: object, field: str, info: FieldInfo) -> Attribute:
-    key, item = info.alias or field, _class_in(hint)
-    is_plain = not is_dataclass(item)
+    key, item, of = info.alias or field, _class_in(hint), _class_in(info.annotation)
+    is_table = isinstance(of, type) and issubclass(of, Group)
+    is_plain = not is_dataclass(item) or not is_table  # the kind of a `QueueRef` reads the whole value
     if is_plain:
         return Attribute(name, field, key, None, kind_of(info).show)
-    read, show = partial(filled, item), partial(settings_of, group=_class_in(info.annotation))
+    read, show = partial(filled, item), partial(settings_of, group=of)
     if get_origin(hint) is tuple:
         return Attribute(name, field, key, lambda items: tuple(map(read, items)), lambda items: [*map(show, items)])
     return Attribute(name, field, key, read, show)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from autoscaler.config.claims import Claims
+from autoscaler.config.claims import EVENT_QUEUE, Claims
 from autoscaler.config.fields import GlobalFields, ServiceFields
 from autoscaler.config.file import CONFIG_FILE, is_empty
 from autoscaler.config.groups import Group, leaves, value_at
@@ -249,12 +249,14 @@ def _without_conflicts(
     clashing = list[Problem]()
     while True:
         before = [service for service in last.services if folded(service.ref.key) in wrong]
-        taken = Claims(home, before)
+        taken = Claims(home, before, last.event_queue)
         conflicts = {
             key: other for key, service in new.items() if (other := taken.conflicting_key(service)) is not None
         }
         for key, other in conflicts.items():
             what = f"{other} uses the same key, ECS service or queue, and its settings are invalid. Fix {other} first"
+            if other == EVENT_QUEUE:
+                what = "the daemon receives the events of ECS from this queue until it is restarted. Use another queue"
             clashing.append(Problem(new.pop(key).ref.key, what))
         if not conflicts.keys() & {folded(service.ref.key) for service in last.services}:
             return before, list(new.values()), clashing

@@ -150,7 +150,7 @@ class TaggedServices:
 
     def _claims(self, cluster: str, config: Config, settings: LoadedSettings) -> Claims:
         """Return the claims of the configured services and of the other clusters."""
-        taken = Claims(settings.home, config.services)
+        taken = Claims(settings.home, config.services, config.event_queue)
         for other, known in self._known.items():
             for service in known.found.values() if other != cluster else ():
                 taken.add(service)

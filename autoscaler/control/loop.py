@@ -96,6 +96,7 @@ class ServiceLoop:
         self._poll_gap_s = rhythm.interval_s
         self._steps = 0
         self._next: tuple[ServiceConfig, Ports, Rhythm] | None = None
+        self._is_woken = False
         self._learning = Learning(service, ports, rhythm.interval_s)
         self._receives = Receives(service.queues, ports.clock, ports.wall)
         self._observer = Observer(service, ports, rhythm.interval_s)
@@ -104,6 +105,12 @@ class ServiceLoop:
     def adopt(self, service: ServiceConfig, ports: Ports, rhythm: Rhythm) -> None:
         """Use these settings from the next poll on. It must be the same ECS service; its memory stays."""
         self._next = service, ports, rhythm
+
+    def wake(self) -> None:
+        """Poll within one interval, and then read ECS again. While the service is polled at each interval, polls stay
+        where they are, so that they still share calls with those of other services.
+        """
+        self._is_woken = True
 
     def _follow(self, service: ServiceConfig, ports: Ports, rhythm: Rhythm) -> None:
         self._service = service
@@ -131,9 +138,12 @@ class ServiceLoop:
         began = self._ports.clock()
         due = began + self._rhythm.offset_s
         while not await _stopped(stopping, min(due - self._ports.clock(), self._rhythm.interval_s)):
-            if self._ports.clock() < due and self._next is None:
+            if self._ports.clock() < due and self._next is None and not self._is_woken:
                 continue
             self._apply_next()
+            if self._is_woken:
+                self._is_woken = False
+                self._fleet.expire()
             started, step_s = self._ports.clock(), self._rhythm.step_s
             due = min(due, started)
             poll = await self.poll()

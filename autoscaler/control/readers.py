@@ -45,6 +45,7 @@ class FleetWatch:
         self._known: Fleet | None = None
         self.write: LastWrite | None = None
         self._belief = Belief(service, clock)
+        self._is_expired = False
         self.is_cached = False
         """Whether the last read was throttled and returned the reading before it."""
 
@@ -67,10 +68,14 @@ class FleetWatch:
         """Read from ECS now. An error other than throttling deletes the last reading."""
         fleet = self._belief.checked(await fleets.read(self._service, urgency))
         if not isinstance(fleet, Missing):
-            self._known = fleet
+            self._known, self._is_expired = fleet, False
         elif fleet.kind != Throttled.kind:
             self._known = None
         return fleet
+
+    def expire(self) -> None:
+        """Read from ECS at the next poll: an event says that the service has changed."""
+        self._is_expired = True
 
     def wrote(self, at: Instant, before: int, target: int, accepted: Revision | None) -> None:
         """Record a write. `accepted`: how new ECS's response is (None: it is not known whether ECS accepted it)."""
@@ -129,7 +134,7 @@ class FleetWatch:
 
     def _is_due(self, known: Fleet, every_s: Callable[[], float], moving_every_s: float) -> bool:
         now, write = self._clock(), self.write
-        if write is not None and not write.accepted:
+        if self._is_expired or (write is not None and not write.accepted):
             return True
         changed = write is not None and now - write.at < MOVING_S
         return now - known.at >= (moving_every_s if changed or is_moving(known) else every_s())

@@ -96,6 +96,12 @@ class Supervisor:
             await asyncio.wait([following])
             await _stop(self._members.values())
 
+    def wake(self, key: str) -> None:
+        """Poll the service sooner, because of an event. An unknown key is ignored: the service was just removed."""
+        member = self._members.get(key)
+        if member is not None:
+            member.loop.wake()
+
     async def _follow(self, group: asyncio.TaskGroup, settings: AsyncIterator[Config]) -> None:
         async for config in settings:
             if self._is_first_round:

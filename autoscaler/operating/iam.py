@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from autoscaler.aws.arns import ANY, Home, Right, right_about
+from autoscaler.aws.arns import ANY, Home, Right, queue_arn, right_about
 from autoscaler.aws.calls import (
     ASSUME_ROLE,
     CALLS,
     DESCRIBE_SERVICES,
     DESCRIBE_TASK_DEFINITION,
     GET_METRIC_DATA,
+    GET_QUEUE_URL,
     LIST_SERVICES,
     UPDATE_SERVICE,
     Api,
@@ -125,8 +126,19 @@ def rights(config: Config, home: Home, role: str | None = None) -> tuple[Right, 
     called = [right for service in own for right in rights_of(service, home)]
     if _arn_of(config.discovery.place.role) == role:
         called += _discovering(config, home)
+    if role is None:
+        called += receiving(config, home)
     assumed = [] if role else [Right(ASSUME_ROLE, arn) for arn in roles(config)]
     return tuple(dict.fromkeys([*called, *assumed]))
+
+
+def receiving(config: Config, home: Home) -> list[Right]:
+    """Return the permissions for the queue of events, which is read with the daemon's own credentials."""
+    queue = config.event_queue
+    if queue is None:
+        return []
+    calls = [*_calls_for(Purpose.RECEIVE_EVENTS), *([] if queue.url else [GET_QUEUE_URL])]
+    return [Right(api, queue_arn(queue, home)) for api in calls]
 
 
 def roles(config: Config) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from autoscaler.telemetry.access import read_access
 from autoscaler.telemetry.http_connections import raise_file_limit
-from autoscaler.telemetry.journal import LoggedJournal, SettingsLog
+from autoscaler.telemetry.journal import EventLog, LoggedJournal, SettingsLog
 from autoscaler.telemetry.logs import log_to_stdout, logger
 from autoscaler.telemetry.metrics import Metrics
 from autoscaler.telemetry.page import is_aws
@@ -10,6 +10,7 @@ from autoscaler.telemetry.status_store import ServiceState, StatusStore
 from autoscaler.telemetry.web import serve
 
 __all__ = [
+    "EventLog",
     "LoggedJournal",
     "Metrics",
     "ServiceState",

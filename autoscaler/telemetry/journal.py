@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, Protocol
 from autoscaler.config import CONFIRM, Gap, Reloaded, ServiceConfig, SettingChange, UnconfirmedFile, shadow_note
 from autoscaler.core.model import Instant, Missing
 from autoscaler.core.policy import Mode
+from autoscaler.diagnosis.delivered import EventOutcome, EventType
 from autoscaler.errors import Problem
 from autoscaler.ports import Poll
 from autoscaler.telemetry.account import LogEvent, SideEvent, account_of, event_of, names_of, notice_of, side_events_of
@@ -314,6 +315,33 @@ class SettingsLog:
         entries = [{"service": key, "reason": reason} for key, reason in services.items()]
         note = "each service keeps its present task count"
         self._log.warning("tags_given_up", cluster=cluster, **_few("services", entries), note=note)
+
+
+class EventLog:
+    """Implements the port of `control/` that reports the events of ECS and the state of their queue."""
+
+    def __init__(self, log: StructuredLogger, metrics: Metrics, queue: str) -> None:
+        self._log = log
+        self._metrics = metrics
+        self._queue = queue
+        self._problem: str | None = None
+
+    def event(self, type_: EventType, outcome: EventOutcome, count: int = 1) -> None:
+        """Count events."""
+        self._metrics.events[type_, outcome] += count
+
+    def event_queue(self, problem: str | None) -> None:
+        """Log why no events are received (None: they are), if it has changed."""
+        is_first = self._metrics.event_queue_works is None
+        self._metrics.event_queue_works = problem is None
+        if problem == self._problem and not is_first:
+            return
+        self._problem = problem
+        if problem is None:
+            self._log.info("events_received", queue=self._queue)
+        else:
+            note = "polling is not affected"
+            self._log.warning("events_not_received", queue=self._queue, problem=problem, note=note)
 
 
 def _few(name: str, items: Sequence[Any]) -> dict[str, Any]:

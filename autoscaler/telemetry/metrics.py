@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client import exposition as text
 from prometheus_client.openmetrics import exposition as openmetrics
 
+from autoscaler.diagnosis.delivered import EventOutcome, EventType
 from autoscaler.ports import Category, ServiceRef
 from autoscaler.telemetry.families import FAMILIES, SERVICE_LABELS, Family, MetricKind, Source
 from autoscaler.telemetry.http_connections import RefusalReason
@@ -144,6 +145,9 @@ class Metrics:
         self._waits = Histogram()
         self._problems = dict.fromkeys(SOURCES, 0)
         self.refusals: Counter[RefusalReason] = Counter()
+        self.events: Counter[tuple[EventType, EventOutcome]] = Counter()
+        self.event_queue_works: bool | None = None
+        """Whether the queue of events can be used (None: there is none, or it is not known)."""
         self.region = ""
         """The daemon's own Region, for services that name none. Empty: unknown."""
 
@@ -193,6 +197,8 @@ class Metrics:
             problems=self._problems.copy(),
             lost_lines=self._lost_lines(),
             refusals=self.refusals.copy(),
+            events=self.events.copy(),
+            event_queue_works=self.event_queue_works,
             region=self.region,
         )
 

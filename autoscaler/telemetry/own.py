@@ -11,6 +11,7 @@ from platform import python_version
 
 from autoscaler import __version__
 from autoscaler.core.model import Instant
+from autoscaler.diagnosis.delivered import EventOutcome, EventType
 from autoscaler.ports import Category
 from autoscaler.telemetry.families import Family, MetricKind, Stability
 from autoscaler.telemetry.http_connections import RefusalReason
@@ -54,7 +55,8 @@ class Histogram:
 class Snapshot:
     """All values at `now`. `cost`: US dollars by API. `cost_per_month`: at the present rate. `problems`: the number of
     problems at the last read of the settings, by source. `lost_lines`: the log lines that were not written.
-    `refusals`: the HTTP connections that were not served.
+    `refusals`: the HTTP connections that were not served. `events`: the events of ECS by type and outcome;
+    `event_queue_works` None: there is no queue of events, or its state is not known.
     """
 
     now: Instant
@@ -71,6 +73,8 @@ class Snapshot:
     lost_lines: int
     refusals: Counter[RefusalReason]
     region: str
+    events: Mapping[tuple[EventType, EventOutcome], int]
+    event_queue_works: bool | None
 
 
 def requests(snapshot: Snapshot) -> Samples:
@@ -107,12 +111,24 @@ def refusals(snapshot: Snapshot) -> Samples:
     return [((reason.value,), snapshot.refusals[reason]) for reason in RefusalReason]
 
 
+def events(snapshot: Snapshot) -> Samples:
+    if snapshot.event_queue_works is None:
+        return []
+    return [((type_, outcome), count) for (type_, outcome), count in sorted(snapshot.events.items())]
+
+
+def event_queue(snapshot: Snapshot) -> Samples:
+    works = snapshot.event_queue_works
+    return [] if works is None else [((), float(works))]
+
+
 def build(_: Snapshot) -> Samples:
     return [((__version__, python_version()), 1.0)]
 
 
 def _families() -> Iterator[Family[Snapshot]]:
     yield from _calls()
+    yield from _events()
     yield from _time()
 
 
@@ -164,6 +180,27 @@ def _calls() -> Iterator[Family[Snapshot]]:
         "US dollars per month",
         (),
         cost_per_month,
+        stability=Stability.BETA,
+    )
+
+
+def _events() -> Iterator[Family[Snapshot]]:
+    yield Family(
+        "autoscaler_events_total",
+        "Messages of the queue of ECS events, by type and outcome. Only with event_queue.",
+        "messages",
+        ("type", "outcome"),
+        events,
+        MetricKind.COUNTER,
+        Stability.BETA,
+    )
+    yield Family(
+        "autoscaler_event_queue_up",
+        "1 if the queue of ECS events can be read and its messages deleted, otherwise 0. Polling is not affected. Only "
+        "with event_queue.",
+        "1",
+        (),
+        event_queue,
         stability=Stability.BETA,
     )
 

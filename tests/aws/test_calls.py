@@ -58,7 +58,7 @@ def aws_permissions() -> dict[str, Any]:
 @every_call
 def test_the_sdk_has_the_method_of_every_call(api: Api) -> None:
     assert callable(getattr(sdk_client(api.sdk_service), api.method))
-    assert sdk_client(api.sdk_service).meta.method_to_api_mapping[api.method] == api.operation
+    assert sdk_client(api.sdk_service).meta.method_to_api_mapping[api.method] == api.sent_as
 
 
 @every_call
@@ -111,8 +111,8 @@ def test_a_category_is_its_name_with_a_rate_and_a_burst() -> None:
 
 def test_the_simulated_aws_has_the_calls_and_throttles_the_same_calls_together() -> None:
     operations = FakeAws().operations
-    assert {f"{service}:{name}" for service, name in operations} == {api.name for api in CALLS}
-    pairs = {(api.category, operations[api.sdk_service, api.operation].category) for api in CALLS}
+    assert set(operations) == {(api.sdk_service, api.sent_as) for api in CALLS}
+    pairs = {(api.category, operations[api.sdk_service, api.sent_as].category) for api in CALLS}
     assert len(pairs) == len({ours for ours, _ in pairs}) == len({theirs for _, theirs in pairs})
     for ours, theirs in pairs - {(Category.ROLE, "roles")}:  # the daemon's figure for STS is assumed
         assert PUBLISHED[theirs] == FakeLimit(ours.burst, ours.rate)

@@ -228,7 +228,7 @@ async def test_cookies_are_neither_collected_nor_sent(
 ) -> None:
     """Four cookies of 3 kB would be more than most servers accept in one request."""
     names = itertools.count()
-    double.on(api.operation, lambda _: AwsReply(headers={"Set-Cookie": f"c{next(names)}={'x' * 3000}; Path=/"}))
+    double.on(api.sent_as, lambda _: AwsReply(headers={"Set-Cookie": f"c{next(names)}={'x' * 3000}; Path=/"}))
     # aiohttp stores no cookies of a host that is an IP address
     monkeypatch.setenv("AWS_ENDPOINT_URL", double.url.replace("127.0.0.1", "localhost"))
     for _ in range(6):

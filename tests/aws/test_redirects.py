@@ -99,7 +99,7 @@ def is_plain(text: str, endpoint: str, status: int) -> None:
 
 def parameters(api: Api) -> dict[str, Any]:
     """Return the required parameters of the call, with sample values."""
-    shape = Session().get_service_model(api.sdk_service).operation_model(api.operation).input_shape
+    shape = Session().get_service_model(api.sdk_service).operation_model(api.sent_as).input_shape
     assert shape is not None
     return {name: SAMPLES[shape.members[name].type_name] for name in shape.required_members}
 

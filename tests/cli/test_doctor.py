@@ -672,3 +672,43 @@ async def test_without_a_price_there_is_a_note_and_no_finding() -> None:
         assert (code, findings["cost"]["level"]) == (0, "note")
         assert "ecs:DescribeTaskDefinition" in findings["cost"]["text"]
         assert findings["cost"]["remedy"] == "set task_price to the dollars that one task costs per hour"
+
+
+async def test_the_queue_of_events_is_checked_without_receiving_from_it() -> None:
+    async with healthy() as double:
+        _, findings = await findings_of(double, "--all", AUTOSCALER_EVENT_QUEUE="events")
+        assert findings["event queue"]["level"] == "good"
+        assert not double.requests("ReceiveMessage")
+        assert not double.requests("DeleteMessageBatch")
+
+
+@pytest.mark.parametrize(
+    ("reply", "code"), [(fault("AccessDenied", status=403), 1), (fault("QueueDoesNotExist"), 1)], ids=["denied", "gone"]
+)
+async def test_a_queue_of_events_that_cannot_be_read_is_a_finding(reply: AwsReply, code: int) -> None:
+    async with healthy() as double:
+        orders = ok({"QueueUrl": f"{double.url}/123456789012/orders"})
+        double.on("GetQueueUrl", lambda body: reply if body["QueueName"] == "events" else orders)
+        exit_code, findings = await findings_of(double, AUTOSCALER_EVENT_QUEUE="events")
+    assert (exit_code, findings["event queue"]["level"]) == (code, "finding")
+
+
+async def test_events_that_no_daemon_deletes_are_a_note() -> None:
+    url = "https://sqs.eu-west-1.amazonaws.com/123456789012/events"
+    counts = dict.fromkeys(("ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed"), "0")
+    async with healthy() as double:
+        double.on("GetQueueAttributes", ok({"Attributes": counts | {"ApproximateNumberOfMessages": "1001"}}))
+        _, findings = await findings_of(double, AUTOSCALER_EVENT_QUEUE=url)
+    assert findings["event queue"]["level"] == "note"
+    assert "autoscaler_event_queue_up" in findings["event queue"]["remedy"]
+
+
+async def test_the_permissions_for_the_queue_of_events_are_simulated_for_a_named_role() -> None:
+    async with healthy() as double:
+        await findings_of(double, "--role", ROLE, AUTOSCALER_EVENT_QUEUE="events")
+        requested = {
+            (request.body["ActionNames.member.1"], request.body["ResourceArns.member.1"])
+            for request in double.requests("SimulatePrincipalPolicy")
+        }
+    assert ("sqs:ReceiveMessage", "arn:aws:sqs:eu-west-1:123456789012:events") in requested
+    assert ("sqs:DeleteMessage", "arn:aws:sqs:eu-west-1:123456789012:events") in requested

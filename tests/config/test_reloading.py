@@ -287,3 +287,14 @@ def test_a_shorter_latency_target_shortens_the_interval_for_all_services(file: F
     last = file.loaded()
     file.write(services(orders=5) + SERVICE.format(key="fast", most=3) + "acceptable_latency = '6s'\n")
     assert file.reloaded(last).config.interval_s == 2.0
+
+
+def test_no_service_gets_the_queue_of_events_that_the_daemon_still_receives_from(file: File) -> None:
+    file.write("event_queue = 'events'\n" + services(orders=5))
+    last = file.loaded()
+    other = SERVICE.format(key="another", most=3).replace("another-queue", "events")
+    file.write("event_queue = 'other-events'\n" + services(orders=7) + other)
+    outcome = file.reloaded(last)
+    assert bounds(outcome.config) == {"orders": 7}
+    assert outcome.later == ("event_queue",)
+    assert "until it is restarted" in str(outcome.problems)

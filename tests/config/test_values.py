@@ -302,3 +302,42 @@ def test_the_price_of_a_task_is_a_value_of_the_service_and_not_of_its_policy() -
     assert service.task_price == 0.0494
     assert not hasattr(service.policy, "task_price")
     assert load(flat()).services[0].task_price is None
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "region"),
+    [
+        ("events", "events", None),
+        ("arn:aws:sqs:us-east-1:123456789012:events", "events", "us-east-1"),
+        ("https://sqs.us-east-1.amazonaws.com/123456789012/events", "events", "us-east-1"),
+    ],
+)
+def test_the_queue_of_events_is_a_name_arn_or_url(text: str, name: str, region: str | None) -> None:
+    queue = load(flat(EVENT_QUEUE=text)).event_queue
+    assert queue is not None
+    assert (queue.name, queue.region) == (name, region)
+    assert load(flat(EVENT_QUEUE="none")).event_queue is load(flat()).event_queue is None
+
+
+@pytest.mark.parametrize("text", ["events.fifo", "a b", "arn:aws:sns:us-east-1:123456789012:events"])
+def test_the_queue_of_events_is_a_standard_queue(text: str) -> None:
+    assert "AUTOSCALER_EVENT_QUEUE" in problems(flat(EVENT_QUEUE=text))
+
+
+@pytest.mark.parametrize(
+    ("text", "queue", "is_shared"),
+    [
+        ("work", "work", True),
+        ("arn:aws:sqs:eu-west-1:123456789012:work", "work", True),
+        ("work", "https://sqs.eu-west-1.amazonaws.com/123456789012/work", True),
+        ("work", "arn:aws:sqs:us-east-1:123456789012:work", False),
+        ("work", "work2", False),
+    ],
+)
+def test_the_queue_of_events_is_not_a_queue_of_a_service_under_any_name(text: str, queue: str, is_shared: bool) -> None:
+    """The daemon deletes what it receives from it."""
+    given = flat(EVENT_QUEUE=text, QUEUES=queue) | {"AWS_REGION": "eu-west-1"}
+    if is_shared:
+        assert "is also a queue of the service" in problems(given)["AUTOSCALER_EVENT_QUEUE"]
+    else:
+        assert load(given).event_queue is not None

@@ -367,6 +367,13 @@ def test_tags_cannot_claim_the_queue_or_the_service_of_another(stage: SettingsSt
     }
 
 
+def test_tags_cannot_claim_the_queue_of_events(stage: SettingsStage) -> None:
+    stage.write('event_queue = "events"\n' + TOP + ORDERS.format(5))
+    stage.clusters["prod"] = {"mails": tags_with("events"), "bills": tags_with("bills")}
+    stage.play(100)
+    assert stage.keys[-1] == ["orders", "prod-bills"]
+
+
 def test_a_changed_profile_applies_at_once_although_the_cluster_cannot_be_read(stage: SettingsStage) -> None:
     stage.clusters["prod"] = {"mails": tags_with("mails", profile="fast")}
     later = TOP.replace("9s", "30s") + ORDERS.format(5)

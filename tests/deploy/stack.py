@@ -14,6 +14,7 @@ from cfnlint.decode import cfn_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "deploy" / "cloudformation.yaml"
+EVENTS = ROOT / "deploy" / "events.yaml"
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 PSEUDO = {"AWS::AccountId": ACCOUNT, "AWS::Partition": "aws", "AWS::Region": REGION}
@@ -38,6 +39,7 @@ OPTIONAL = {
     "CpuTargetPercent": "60",
     "Mode": "active",
     "DenyRedefinition": "true",
+    "EventQueueArn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:events",
 }
 """Parameters that invert every condition of the template."""
 
@@ -55,15 +57,15 @@ NOTHING = object()
 """`AWS::NoValue`: the property is omitted."""
 
 
-def template() -> dict[str, Any]:
+def template(path: Path = TEMPLATE) -> dict[str, Any]:
     """Return the template with long function names (`!Ref X` as `{"Ref": "X"}`), without parameter values."""
-    decoded: dict[str, Any] = cfn_yaml.load(str(TEMPLATE))
+    decoded: dict[str, Any] = cfn_yaml.load(str(path))
     return decoded
 
 
-def deployed(given: Mapping[str, str] = REQUIRED) -> dict[str, Any]:
+def deployed(given: Mapping[str, str] = REQUIRED, path: Path = TEMPLATE) -> dict[str, Any]:
     """Return the properties of every resource by logical name, with these parameters and defaults for the others."""
-    source = template()
+    source = template(path)
     unknown = set(given) - set(source["Parameters"])
     assert not unknown, f"the template has no parameters {unknown}"
     filled = _Filling(source, {name: _value(name, body, given) for name, body in source["Parameters"].items()})

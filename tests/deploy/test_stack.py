@@ -18,9 +18,10 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
-from autoscaler.aws.calls import CALLS
+from autoscaler.aws.calls import CALLS, Purpose
 from tests.deploy.stack import (
     ACCOUNT,
+    EVENTS,
     OPTIONAL,
     QUEUES,
     REGION,
@@ -38,11 +39,17 @@ ROLES = "sts:AssumeRole"
 WHERE_SET_UP = {"ecs:ListServices"}
 """Calls of discovery, which this stack does not use."""
 
-USED = {api.name for api in CALLS} - {ROLES} - WHERE_SET_UP
+RECEIVING = {api.name for api in CALLS if api.purpose is Purpose.RECEIVE_EVENTS}
+"""Calls that only the parameter EventQueueArn needs."""
+
+USED = {api.name for api in CALLS} - {ROLES} - WHERE_SET_UP - RECEIVING
 """The calls of the daemon in this stack. GetQueueUrl is for queues that the settings name without a URL."""
 
 WITHOUT_RESOURCE = {api.name for api in CALLS if api.resource.is_any} | {"ecr:GetAuthorizationToken"}
 """AWS supports only the resource `*` for these actions."""
+
+FIND = "sqs:GetQueueUrl"
+"""Also for a queue of events that is named by its ARN."""
 
 READING = re.compile(":(?:Describe|Get|List)")
 CLUSTER = f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/shop"
@@ -89,9 +96,10 @@ def as_the_api_spells(node: Any) -> Any:
     return node
 
 
-def test_the_template_is_clean() -> None:
-    result = linted(TEMPLATE)
-    assert result.returncode == 0, result.stdout + result.stderr
+def test_the_templates_are_clean() -> None:
+    for path in (TEMPLATE, EVENTS):
+        result = linted(path)
+        assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_a_misspelled_right_is_detected(tmp_path: Path) -> None:
@@ -104,8 +112,13 @@ def test_a_misspelled_right_is_detected(tmp_path: Path) -> None:
 
 @BOTH
 def test_the_daemon_has_exactly_the_rights_that_it_uses(given: Any) -> None:
-    rights = [action for one in allowed(deployed(given)["TaskRole"]) for action in one["Action"]]
-    assert sorted(rights) == sorted(USED)
+    statements = {one["Sid"]: one for one in allowed(deployed(given)["TaskRole"])}
+    events = statements.pop("ReceiveEvents", {})
+    assert sorted(action for one in statements.values() for action in one["Action"]) == sorted(USED)
+    if "EventQueueArn" in given:
+        assert (set(events["Action"]), events["Resource"]) == (RECEIVING | {FIND}, [given["EventQueueArn"]])
+    else:
+        assert events == {}
 
 
 def test_the_page_has_both_policies_for_a_role_of_another_account() -> None:
@@ -149,7 +162,7 @@ def test_a_right_to_write_is_only_for_the_named_service() -> None:
 
 def test_every_right_is_explained() -> None:
     explained = PERMISSIONS.read_text().partition("## Without a permission")[0]
-    assert [right for right in USED if f"`{right}`" not in explained] == []
+    assert [right for right in USED | RECEIVING if f"`{right}`" not in explained] == []
 
 
 @BOTH

@@ -24,10 +24,11 @@ PUBLISHED = {
     "task_definition_read": FakeLimit(50, 20),
     "metric_read": FakeLimit(500, 500),
     "queue_read": FakeLimit(4000, 4000),
+    "queue_receive": FakeLimit(3000, 3000),
     "scaling_read": FakeLimit(20, 10),
     "roles": FakeLimit(600, 600),
 }
-"""ECS: from its API reference. CloudWatch: its quota for GetMetricData. AWS publishes no limit for the SQS attributes
+"""ECS: from its API reference. CloudWatch: its quota for GetMetricData. AWS publishes no limit for SQS
 and for Application Auto Scaling: the same assumptions as in the daemon. STS: assumed, generous."""
 
 

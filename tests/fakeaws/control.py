@@ -42,6 +42,11 @@ def queue(
             world.queues[name].in_flight = in_flight
 
 
+def send(aws: FakeAws, queue: str, bodies: Sequence[str], account: str = ACCOUNT, region: str = REGION) -> None:
+    """Send messages to a queue of events."""
+    aws.world(account, region).queues[queue].mail.send(*bodies)
+
+
 def join(
     aws: FakeAws,
     queue: str,
@@ -146,6 +151,7 @@ def record(aws: FakeAws, since: float = 0.0, forget: bool = False) -> dict[str, 
 
 VERBS: dict[str, Callable[..., dict[str, Any] | None]] = {
     "queue": queue,
+    "send": send,
     "join": join,
     "deploy": deploy,
     "fail": fail,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autoscaler.aws.calls import CALLS, ResourceForm
+from autoscaler.aws.calls import CALLS, Purpose, ResourceForm
 from autoscaler.config import Config, load
 
 ACCOUNT = "123456789012"
@@ -14,11 +14,18 @@ LEAST = {
     "AUTOSCALER_MAX_TASKS": "20",
     "AUTOSCALER_MODE": "active",
 }
-USUAL_CALLS = {api.name for api in CALLS} - {"sts:AssumeRole", "ecs:ListServices", "ecs:DescribeTaskDefinition"}
-"""The calls if all services are in the daemon's account, discovery is off, and `workers` and `task_price` are set."""
+EVENT_CALLS = {api.name for api in CALLS if api.purpose is Purpose.RECEIVE_EVENTS}
+"""The calls that only `event_queue` needs."""
 
-QUEUE_CALLS = [api.name for api in CALLS if api.resource is ResourceForm.QUEUE]
-"""The calls about a queue, in the order of the table."""
+USUAL_CALLS = (
+    {api.name for api in CALLS} - EVENT_CALLS - {"sts:AssumeRole", "ecs:ListServices", "ecs:DescribeTaskDefinition"}
+)
+"""The calls if all services are in the daemon's account, discovery is off, `workers` and `task_price` are set, and
+`event_queue` is not.
+"""
+
+QUEUE_CALLS = [api.name for api in CALLS if api.resource is ResourceForm.QUEUE and api.name not in EVENT_CALLS]
+"""The calls about a work queue, in the order of the table."""
 
 EVERYTHING = LEAST | {
     "AUTOSCALER_WORKERS": "self_protecting",

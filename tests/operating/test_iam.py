@@ -19,7 +19,7 @@ from autoscaler.aws.operator import OPERATOR_CALLS
 from autoscaler.config import Config, load
 from autoscaler.operating.iam import granted, rights_of
 from tests.deploy.stack import filled_in
-from tests.operating.settings import ACCOUNT, EVERYTHING, QUEUE_CALLS, USUAL_CALLS, config, several
+from tests.operating.settings import ACCOUNT, EVENT_CALLS, EVERYTHING, QUEUE_CALLS, USUAL_CALLS, config, several
 
 APIS = {api.name for api in CALLS}
 """Every AWS call of the daemon."""
@@ -47,7 +47,8 @@ def statement(document: dict[str, Any], action: str) -> dict[str, Any]:
 
 def test_with_all_settings_the_policy_grants_exactly_the_calls_of_the_daemon() -> None:
     assert actions(policy(load(EVERYTHING))) == USUAL_CALLS
-    of = load(EVERYTHING | {"AUTOSCALER_ROLE_ARN": ROLE, "AUTOSCALER_DISCOVER_CLUSTERS": "prod"})
+    more = {"AUTOSCALER_DISCOVER_CLUSTERS": "prod", "AUTOSCALER_EVENT_QUEUE": "events"}
+    of = load(EVERYTHING | {"AUTOSCALER_ROLE_ARN": ROLE} | more)
     assert actions(policy(of)) | actions(policy(of, role=ROLE)) == APIS
     assert not APIS & {"ecs:TagResource", "ecs:UntagResource", "iam:SimulatePrincipalPolicy"}
 
@@ -78,7 +79,7 @@ ACTIVE = '[profiles.batch]\nmode = "active"\nmax_tasks = 9'
 WRITES = {"ecs:UpdateService"}
 PROTECTION = {"ecs:GetTaskProtection"}
 STOPPING = {"ecs:DescribeTaskDefinition"}
-DISCOVERY = APIS - {"sts:AssumeRole"}
+DISCOVERY = APIS - {"sts:AssumeRole"} - EVENT_CALLS
 
 
 def test_discovery_grants_every_service_of_those_clusters_and_no_other(tmp_path: Path) -> None:
@@ -167,7 +168,8 @@ def test_a_call_that_no_setting_needs_is_not_granted(fields: Any, missing: Any) 
 
 
 def test_every_purpose_is_a_statement_and_the_statements_have_the_order_of_the_purposes() -> None:
-    elsewhere = EVERYTHING | {"AUTOSCALER_ROLE_ARN": ROLE, "AUTOSCALER_DISCOVER_CLUSTERS": "prod"}
+    more = {"AUTOSCALER_DISCOVER_CLUSTERS": "prod", "AUTOSCALER_EVENT_QUEUE": "events"}
+    elsewhere = EVERYTHING | {"AUTOSCALER_ROLE_ARN": ROLE} | more
     documents = [policy(load(elsewhere)), policy(load(elsewhere), role=ROLE)]
     documents += [policy(config(), purpose=purpose) for purpose in ("pause", "diagnose")]
     sids = [[one["Sid"].rstrip("0123456789") for one in document["Statement"]] for document in documents]
@@ -184,6 +186,17 @@ def test_the_rights_of_a_service_are_in_the_order_of_the_policy_and_each_once() 
     assert names[ends[1] :] == [name for name in in_order if name in USUAL_CALLS.difference(QUEUE_CALLS)]
     assert names[ends[1]] == "ecs:DescribeServices"
     assert names[-1].startswith("application-autoscaling:")
+
+
+@pytest.mark.parametrize("text", ["events", f"https://sqs.eu-west-1.amazonaws.com/{ACCOUNT}/events"])
+def test_the_queue_of_events_is_granted_alone_and_only_to_the_daemon_itself(text: str) -> None:
+    of = load(EVERYTHING | {"AUTOSCALER_ROLE_ARN": ROLE, "AUTOSCALER_EVENT_QUEUE": text})
+    ours, theirs = policy(of), policy(of, role=ROLE)
+    receiving = statement(ours, "sqs:ReceiveMessage")
+    assert receiving["Action"] == ["sqs:ReceiveMessage", "sqs:DeleteMessage"]
+    assert receiving["Resource"] == [f"arn:aws:sqs:eu-west-1:{ACCOUNT}:events"]
+    assert ("sqs:GetQueueUrl" in actions(ours)) is (text == "events")
+    assert not actions(theirs) & EVENT_CALLS
 
 
 def test_arns_are_as_narrow_as_the_settings() -> None:

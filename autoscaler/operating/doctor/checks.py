@@ -29,9 +29,9 @@ from autoscaler.core.workers import (
     short_stop,
     stop_words,
 )
-from autoscaler.errors import AutoscalerError, Problem, Unavailable
+from autoscaler.errors import AutoscalerError, Denied, Problem, Unavailable
 from autoscaler.findings import DAEMON, Finding, bad, good, note, split, text_and_remedy, unread
-from autoscaler.ports import Place, StartReport
+from autoscaler.ports import Place, QueueRef, StartReport
 from autoscaler.pricing import HOURS_PER_MONTH, NoPrice, dollars
 from autoscaler.telemetry.starts import starts_of
 
@@ -41,6 +41,11 @@ STARTS = "start-up time"
 """The check of where the start-up time of tasks goes."""
 
 MINUTE_S, DAY_S = 60, 86_400
+
+EVENT_QUEUE = "event queue"
+
+MOST_WAITING = 1_000
+"""Waiting events with a running daemon, at most: ten seconds of its rate."""
 
 RECEIVES_DAYS = 14
 """The number of past days in which receives from a queue count."""
@@ -72,6 +77,19 @@ class Checks:
         readable = replace(config.discovery, clusters=tuple(found.tags_of))
         await services.discover(replace(config, discovery=readable), settings)
         return services.added_to(config.services, settings.home), found.findings
+
+    async def event_queue(self, queue: QueueRef) -> list[Finding]:
+        """Check that the queue of events exists, and that the daemon deletes its messages. Nothing is received: that
+        would hide the messages from the daemon.
+        """
+        found = await self.aws.queues.backlog(queue)
+        if isinstance(found, Missing):
+            return [unread(DAEMON, EVENT_QUEUE, found, needed=found.kind != Denied.kind)]
+        text = f"{queue.name}: {several(found.visible, 'event')} waiting"
+        if found.visible > MOST_WAITING:
+            remedy = "check the metric autoscaler_event_queue_up, and that a daemon with this setting runs"
+            return [note(DAEMON, EVENT_QUEUE, f"{text}, more than a running daemon leaves", remedy)]
+        return [good(DAEMON, EVENT_QUEUE, text)]
 
     async def service(self, service: ServiceConfig) -> list[Finding]:
         """Check that the service exists and can be scaled, and report what prevents scaling now."""

@@ -22,7 +22,7 @@ from autoscaler.control.rate_limiter import TokenBucketLimiter
 from autoscaler.errors import AutoscalerError, Denied, NoCredentials, Unavailable
 from autoscaler.findings import DAEMON, Finding, Level, bad, good, note, unread
 from autoscaler.inspection.asking import ServiceList, fetch_services
-from autoscaler.operating.doctor.checks import STARTS, Checks
+from autoscaler.operating.doctor.checks import EVENT_QUEUE, STARTS, Checks
 from autoscaler.operating.doctor.plan import RIGHTS, IdentityChecks, endpoints, planned
 from autoscaler.operating.iam import reads_protection
 from autoscaler.operating.status import CALL_TIMEOUT_S, Uncounted
@@ -145,6 +145,10 @@ def _checks(
 ) -> Iterator[Check]:
     checks = Checks(connections.aws)
     access = ProbeAccess(connections.ports(_NoJournal()), permissions.place.region, identity and identity.account)
+    if config.event_queue is not None:
+        yield Check(DAEMON, EVENT_QUEUE, partial(checks.event_queue, config.event_queue))
+        if permissions.role is not None:
+            yield Check(DAEMON, RIGHTS, partial(permissions.may_receive, identity, config))
     for service in config.services:
         key = service.ref.key
         yield Check(key, "service", partial(checks.service, service))

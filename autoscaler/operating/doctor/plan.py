@@ -20,7 +20,7 @@ from autoscaler.control.supervisor import MOST_GROUPS
 from autoscaler.core.figures import number, several
 from autoscaler.errors import AutoscalerError, Unavailable
 from autoscaler.findings import DAEMON, Finding, Level, bad, good, note, split, text_and_remedy, unread
-from autoscaler.operating.iam import rights_of, writes
+from autoscaler.operating.iam import receiving, rights_of, writes
 from autoscaler.ports import Category, Place
 from autoscaler.sources import SOURCES
 from autoscaler.telemetry.tally import METRIC_DOLLARS, SQS_REQUEST_DOLLARS
@@ -228,6 +228,25 @@ class IdentityChecks:
         except AutoscalerError:
             return [_unknowable(key, f"IAM did not permit the simulation for {principal}")]
         return [_denied(key, principal, right) for right in denied] or [_allowed(key, principal, asked)]
+
+    async def may_receive(self, identity: Identity | None, config: Config) -> list[Finding]:
+        """Simulate the permissions of `role` for the queue of events. Without a role nothing is simulated: the present
+        credentials may be those of a person, who does not receive.
+        """
+        account = None if identity is None else identity.account
+        rights = receiving(config, Home(self.place.region, account))
+        if self.role is None or not rights:
+            return []
+        try:
+            denied = [right for right in rights if not await self._allows(self.role, right)]
+        except AutoscalerError as fault:
+            text = f"the permissions for event_queue were not checked: IAM did not permit the simulation ({fault})"
+            remedy = "allow your credentials iam:SimulatePrincipalPolicy on the role, or check the log of the daemon"
+            return [Finding(Level.UNKNOWN, DAEMON, RIGHTS, text, remedy)]
+        return [_denied(DAEMON, self.role, right) for right in denied] or [_allowed(DAEMON, self.role, rights)]
+
+    async def _allows(self, principal: str, right: Right) -> bool:
+        return await self.identities.may(principal, right.api, right.resource, {}, self.place)
 
     def _principal(self, identity: Identity | None, service: ServiceConfig) -> str | None:
         """Return the principal that scales the service: its role, else `role`, else that of the credentials."""

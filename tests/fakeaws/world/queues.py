@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from dataclasses import dataclass, field, replace
+from itertools import count
 from math import ceil
 from typing import NamedTuple
 
@@ -58,6 +59,33 @@ class Stretch:
 
 
 @dataclass
+class FakeMail:
+    """Messages with a body, for a queue of events. They do not count in the counts of the queue."""
+
+    bodies: dict[str, str] = field(default_factory=dict)
+    _hidden: dict[str, tuple[float, str]] = field(default_factory=dict)
+    _numbers: count[int] = field(default_factory=count)
+
+    def send(self, *bodies: str) -> None:
+        self.bodies |= {f"m{next(self._numbers)}": body for body in bodies}
+
+    def received(self, now: float, most: int, hidden_s: float) -> list[tuple[str, str, str]]:
+        """Return ID, receipt handle and body of messages that are not hidden, and hide them."""
+        free = [one for one in self.bodies if self._hidden.get(one, (now, ""))[0] <= now][:most]
+        for one in free:
+            self._hidden[one] = now + hidden_s, f"{one}:{next(self._numbers)}"
+        return [(one, self._hidden[one][1], self.bodies[one]) for one in free]
+
+    def deleted(self, receipt: str) -> bool:
+        """Delete the message. Return whether it exists and was received last with this receipt handle."""
+        one = receipt.partition(":")[0]
+        if self._hidden.get(one, (0.0, ""))[1] != receipt:
+            return False
+        del self.bodies[one], self._hidden[one]
+        return True
+
+
+@dataclass
 class FakeQueue:
     """One queue. `approximate`: for a minute after a change, a count may be an earlier one, as in SQS."""
 
@@ -69,6 +97,7 @@ class FakeQueue:
     delayed: int = 0
     worker: FakeService | None = None
     per_task_per_s: float = 0.0
+    mail: FakeMail = field(default_factory=FakeMail)
     stretches: deque[Stretch] = field(default_factory=lambda: deque(maxlen=MOST_STRETCHES))
 
     def put(self, now: float, visible: float | None = None, arriving_per_s: float | None = None) -> None:

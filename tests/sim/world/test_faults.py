@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
+import numpy as np
 import pytest
+from hypothesis import given, strategies
 
 from autoscaler.errors import Throttled, Unavailable
 from autoscaler.sim.model import (
@@ -18,8 +21,9 @@ from autoscaler.sim.model import (
     Throttling,
     Victims,
 )
+from autoscaler.sim.play import play
 from autoscaler.sim.world.faults import FORMS, fault_text, parse_fault
-from tests.sim.world.made import played, workload, world
+from tests.sim.world.made import ScriptedScaler, played, poisson, settings, workload, world
 
 
 def test_ecs_refuses_every_call_during_throttling_and_changes_nothing() -> None:
@@ -93,6 +97,28 @@ def test_a_rebalancing_starts_a_task_before_it_stops_one(victims: Victims) -> No
     assert outcome.running == ((0.0, 6),)
     assert sum(life.stopped_s == 60.0 for life in outcome.lives) == 2  # start-ups take 10 s
     assert [life.launched_s for life in outcome.lives].count(50.0) == 2
+
+
+@given(
+    strategies.integers(1, 12),
+    strategies.lists(strategies.tuples(strategies.floats(1.0, 400.0), strategies.floats(0.0, 1.0)), max_size=5),
+    strategies.sampled_from(Victims),
+    strategies.integers(0, 2**16),
+)
+def test_rebalancings_never_have_fewer_running_tasks_than_desired_and_end_at_the_desired_count(
+    tasks: int, moves: list[tuple[float, float]], victims: Victims, seed: int
+) -> None:
+    faults = tuple(Rebalancing(at, share) for at, share in moves)
+    load = poisson(seed, 0.3, 500.0, "lognormal:5:1")
+    stage = settings(tasks_at_start=tasks, victims=victims, faults=faults, stop_timeout_s=60.0)
+    outcome = play(load, stage, seed, ScriptedScaler({}))
+    assert min(running for _, running in outcome.running) >= tasks
+    assert max(running for _, running in outcome.running) <= 2 * tasks
+    assert outcome.running[-1][1] == tasks
+    moved = sum(math.ceil(round(share * tasks, 9)) for _, share in moves)
+    assert len(outcome.lives) <= tasks * (1 + len(moves))
+    assert (len(outcome.lives) > tasks) is (moved > 0)
+    assert not np.isnan(outcome.received_s).any()
 
 
 def test_a_rebalancing_waits_for_a_busy_protected_task() -> None:
