@@ -313,9 +313,9 @@ class StartReport(NamedTuple):
 
 
 class DiagnosisPort(Protocol):
-    async def diagnose(self, service: ServiceRef) -> Diagnosis:
-        """Return what is wrong with the service and its tasks, in a few calls with the lowest priority. Never raises
-        `AutoscalerError`: what could not be read is in the result.
+    async def diagnose(self, service: ServiceRef, delivered: DeliveredEvidence) -> Diagnosis:
+        """Return what is wrong with the service and its tasks, from what was delivered and a few calls with the lowest
+        priority. Never raises `AutoscalerError`: what could not be read is in the result.
         """
 
 

@@ -9,6 +9,7 @@ from autoscaler.aws.calls import Holder
 from autoscaler.aws.clients import Clocks
 from autoscaler.aws.stopped_tasks import TaskReader, not_seen
 from autoscaler.diagnosis.concluding import Diagnosis, concluded
+from autoscaler.diagnosis.delivered import DeliveredEvidence
 from autoscaler.diagnosis.reports import ServiceReport
 from autoscaler.errors import AutoscalerError
 from autoscaler.ports import ServiceRef
@@ -21,10 +22,13 @@ class EcsDiagnoses:
         self._reader = TaskReader(caller, Holder.DAEMON)
         self._wall = clocks.wall
 
-    async def diagnose(self, service: ServiceRef) -> Diagnosis:
+    async def diagnose(self, service: ServiceRef, delivered: DeliveredEvidence) -> Diagnosis:
         """See `DiagnosisPort`."""
         read, stopped = await asyncio.gather(self._state(service), self._reader.stopped(service))
-        return concluded(read, stopped, tuple(not_seen(read, stopped, Holder.DAEMON)), self._wall())
+        gaps = tuple(not_seen(read, stopped, Holder.DAEMON))
+        if isinstance(read, ServiceReport):
+            read = read._replace(events=delivered.with_events(read.events))
+        return concluded(read, delivered.added_to(stopped), gaps, self._wall())
 
     async def _state(self, service: ServiceRef) -> ServiceReport | AutoscalerError:
         try:

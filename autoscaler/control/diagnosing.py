@@ -11,7 +11,8 @@ from collections.abc import Hashable
 from math import inf
 
 from autoscaler.core.model import Fleet, Instant, StartFailure
-from autoscaler.diagnosis.concluding import STUCK_S, Diagnosis
+from autoscaler.diagnosis.concluding import KEPT_S, STUCK_S, Diagnosis
+from autoscaler.diagnosis.delivered import DeliveredEvidence
 from autoscaler.diagnosis.holding import SOON_S, DiagnosisSummary, StartTrouble, summary_of, trouble_of
 from autoscaler.ports import Ports, ServiceRef
 
@@ -106,6 +107,13 @@ class _Present:
         self.found = found
 
 
+def _delivered(service: ServiceRef, fleet: Fleet, ports: Ports) -> DeliveredEvidence:
+    """Return what EventBridge delivered about the service in the time for which ECS lists stopped tasks, or longer."""
+    if ports.delivered is None:
+        return DeliveredEvidence()
+    return ports.delivered.evidence(service, fleet.identity, ports.wall() - KEPT_S)
+
+
 def _changes(fleet: Fleet) -> Hashable:
     """Return what differs after a change of the service, of its task definition, or with a new deployment."""
     return fleet.identity, fleet.task_definitions[:1], fleet.revision.deployed
@@ -123,8 +131,10 @@ class DiagnosisWatch:
         self._fleet: Fleet | None = None
         self._present: _Present | None = None
         self._ran: list[tuple[Instant, int]] = []
-        self._over_at = -inf
-        """Seconds since the epoch: a task stayed up, so earlier stops are over."""
+        self._told_at = self._over_at = -inf
+        """Seconds since the epoch: the newest problem that was delivered, and when a task stayed up: earlier stops are
+        over.
+        """
         self.summary: DiagnosisSummary | None = None
         self._causes: tuple[str, ...] = ()
 
@@ -157,9 +167,10 @@ class DiagnosisWatch:
             self._over_at = ports.wall()
             self._end()
         sign = self._signs.see(fleet, now)
-        if self._signs.is_event and self._present is None:
+        is_told = self._is_told(fleet, ports)
+        if (self._signs.is_event or is_told) and self._present is None:
             self._due = -inf  # ECS reports such an event seldom, and it says more than a count
-        self._is_requested = self._is_requested or sign or unstarted or self._present is not None
+        self._is_requested = self._is_requested or sign or is_told or unstarted or self._present is not None
         if ports.diagnoses is None or not self._is_requested or self._is_reading or now < self._due:
             return
         self._is_requested, self._is_reading = False, True
@@ -168,6 +179,12 @@ class DiagnosisWatch:
         else:
             ports.background.begin(self._read(ports))
 
+    def _is_told(self, fleet: Fleet, ports: Ports) -> bool:
+        """Whether a new problem was delivered. It is examined at once: a stopped task is listed for an hour only."""
+        newest_at, told_at = _delivered(self._service, fleet, ports).newest_problem_at, self._told_at
+        self._told_at = max(told_at, newest_at)
+        return newest_at > max(told_at, self._over_at)
+
     def _end(self) -> None:
         self._present, self.summary, self._is_requested, self._again_s = None, None, False, FIRST_S
 
@@ -175,7 +192,7 @@ class DiagnosisWatch:
         asked = self._fleet
         if ports.diagnoses is None or asked is None:
             return
-        found = await ports.diagnoses.diagnose(self._service)
+        found = await ports.diagnoses.diagnose(self._service, _delivered(self._service, asked, ports))
         fleet, self._is_reading, now = self._fleet or asked, False, ports.clock()
         self._due = now + self._again_s
         if _changes(fleet) != _changes(asked):

@@ -7,12 +7,15 @@ their order or number: the highest version of a task wins, and a service event c
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from enum import StrEnum
+from math import inf
 from typing import Generic, NamedTuple, TypeVar
 
+from autoscaler.diagnosis.events import is_problem
 from autoscaler.diagnosis.reports import ServiceEvent, StoppedTasks
-from autoscaler.diagnosis.stops import StoppedTask
+from autoscaler.diagnosis.stops import StoppedTask, cause_of
+from autoscaler.diagnosis.table import FailureClass
 
 KEPT_S = 24 * 3600.0
 """Seconds for which evidence is returned: ECS itself forgets a stopped task after about an hour."""
@@ -90,6 +93,19 @@ class DeliveredEvidence(NamedTuple):
                 more[_described(task)] -= 1
                 added.append(task)
         return read._replace(tasks=tuple(sorted((*read.tasks, *added), key=lambda one: -one.at)))
+
+    def with_events(self, read: Sequence[ServiceEvent]) -> tuple[ServiceEvent, ...]:
+        """Return the events that were read and those that were delivered, newest first."""
+        return tuple(sorted((*read, *self.said), reverse=True))
+
+    @property
+    def newest_problem_at(self) -> float:
+        """When the newest task stopped that should not, or ECS reported a problem: seconds since the epoch (-infinity:
+        never).
+        """
+        stops = (one.at for one in self.stopped if cause_of(one).row.kind is not FailureClass.NORMAL)
+        events = (one.at for one in self.said if is_problem(one.text))
+        return max(next(stops, -inf), next(events, -inf))
 
 
 SENTENCES = {

@@ -12,6 +12,7 @@ from autoscaler.control.background import Background
 from autoscaler.control.diagnosing import FIRST_S, MOST_S, DiagnosisWatch, StartSigns
 from autoscaler.core.model import ActiveDeployment, Deployment, Fleet, Revision, StartHold, Trouble, ZoneRebalancing
 from autoscaler.diagnosis.concluding import STUCK_S, Diagnosis, concluded
+from autoscaler.diagnosis.delivered import DeliveredEvidence
 from autoscaler.diagnosis.reports import Rollout, ServiceEvent, ServiceReport, StoppedTasks
 from autoscaler.diagnosis.stops import StoppedContainer, StoppedTask
 from autoscaler.errors import Denied
@@ -81,9 +82,11 @@ class Examinations:
     denied: bool = False
     takes_s: float = 0.1
     at: list[float] = field(default_factory=list)
+    delivered: tuple[StoppedTask, ...] = ()
 
-    async def diagnose(self, service: ServiceRef) -> Diagnosis:
+    async def diagnose(self, service: ServiceRef, delivered: DeliveredEvidence) -> Diagnosis:
         self.at.append(now() - BEGAN)
+        self.delivered = delivered.stopped
         await asyncio.sleep(self.takes_s)
         wall = NOON + now()
         primary = Rollout("PRIMARY", "COMPLETED", "", "web:8", NOON - 7200.0, 4, 0, 0)
@@ -261,12 +264,43 @@ def test_no_poll_waits_for_a_diagnosis() -> None:
     playing(Examinations(PULL, takes_s=1000.0), script)
 
 
+@dataclass
+class Deliveries:
+    """A `DeliveredPort`."""
+
+    stopped: tuple[StoppedTask, ...] = ()
+
+    def evidence(self, service: ServiceRef, identity: str | None, since: float) -> DeliveredEvidence:
+        return DeliveredEvidence(tuple(one for one in self.stopped if one.at >= since))
+
+
+def delivered(code: str, reason: str) -> StoppedTask:
+    return StoppedTask(NOON + now(), None, 12.0, code, reason, "web:8", ())
+
+
+def test_a_delivered_stop_is_examined_at_once_and_an_expected_one_is_not() -> None:
+    async def script(play: PlayedWatch) -> None:
+        assert play.ports is not None
+        port = Deliveries()
+        play.ports = replace(play.ports, delivered=port)
+        await play.polls(fleet(), 2)
+        port.stopped = (delivered("ServiceSchedulerInitiated", "Scaling activity initiated by (deployment a)"),)
+        await play.polls(fleet(), 2)
+        assert play.examined.at == []
+        port.stopped = (delivered("TaskFailedToStart", PULL), *port.stopped)
+        await play.polls(fleet(running=3, pending=1), 2)
+        assert (play.hold, play.examined.at) == (StartHold.UNTIL_CHANGED, [40.0])
+        assert play.examined.delivered == port.stopped
+
+    playing(Examinations(PULL), script)
+
+
 def test_events_alone_are_enough_without_the_right_to_read_tasks() -> None:
     event = ServiceEvent(NOON, "is unable to consistently start tasks successfully.")
     state = ServiceReport("ACTIVE", 4, 0, 4, "web:8", (event,))
 
     class EventsOnly(Examinations):
-        async def diagnose(self, service: ServiceRef) -> Diagnosis:
+        async def diagnose(self, service: ServiceRef, delivered: DeliveredEvidence) -> Diagnosis:
             return concluded(state, StoppedTasks((), Denied("no")), (), NOON + 10.0)
 
     async def script(play: PlayedWatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from math import inf
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -132,3 +133,14 @@ def test_a_task_that_was_read_and_delivered_counts_once(read: list[int], deliver
 def test_tasks_with_another_reason_are_other_tasks() -> None:
     found = DeliveredEvidence((task(NOW, "b"),)).added_to(StoppedTasks((task(NOW, "a"),)))
     assert {one.reason for one in found.tasks} == {"a", "b"}
+
+
+def test_the_newest_problem_is_no_expected_stop_and_no_steady_state() -> None:
+    normal = StoppedTask(50.0, 10.0, 12.0, "ServiceSchedulerInitiated", "Scaling activity initiated by (x)", "web:8")
+    failed = StoppedTask(20.0, None, 12.0, "TaskFailedToStart", "CannotPullContainerError: not found", "web:8")
+    placed = ServiceEvent(30.0, "was unable to place a task.")
+    steady = ServiceEvent(60.0, "has reached a steady state.")
+    assert DeliveredEvidence((normal, failed), (steady, placed)).newest_problem_at == 30.0
+    assert DeliveredEvidence((normal, failed), (steady,)).newest_problem_at == 20.0
+    assert DeliveredEvidence((normal,), (steady,)).newest_problem_at == -inf
+    assert DeliveredEvidence((), (placed,)).with_events([steady]) == (steady, placed)
