@@ -131,7 +131,7 @@ class DiagnosisWatch:
         self._fleet: Fleet | None = None
         self._present: _Present | None = None
         self._ran: list[tuple[Instant, int]] = []
-        self._told_at = self._over_at = -inf
+        self._reported_at = self._over_at = -inf
         """Seconds since the epoch: the newest problem that was delivered, and when a task stayed up: earlier stops are
         over.
         """
@@ -167,10 +167,10 @@ class DiagnosisWatch:
             self._over_at = ports.wall()
             self._end()
         sign = self._signs.see(fleet, now)
-        is_told = self._is_told(fleet, ports)
-        if (self._signs.is_event or is_told) and self._present is None:
+        is_reported = self._is_reported(fleet, ports)
+        if (self._signs.is_event or is_reported) and self._present is None:
             self._due = -inf  # ECS reports such an event seldom, and it says more than a count
-        self._is_requested = self._is_requested or sign or is_told or unstarted or self._present is not None
+        self._is_requested = self._is_requested or sign or is_reported or unstarted or self._present is not None
         if ports.diagnoses is None or not self._is_requested or self._is_reading or now < self._due:
             return
         self._is_requested, self._is_reading = False, True
@@ -179,11 +179,11 @@ class DiagnosisWatch:
         else:
             ports.background.begin(self._read(ports))
 
-    def _is_told(self, fleet: Fleet, ports: Ports) -> bool:
+    def _is_reported(self, fleet: Fleet, ports: Ports) -> bool:
         """Whether a new problem was delivered. It is examined at once: a stopped task is listed for an hour only."""
-        newest_at, told_at = _delivered(self._service, fleet, ports).newest_problem_at, self._told_at
-        self._told_at = max(told_at, newest_at)
-        return newest_at > max(told_at, self._over_at)
+        newest_at, before_at = _delivered(self._service, fleet, ports).newest_problem_at, self._reported_at
+        self._reported_at = max(before_at, newest_at)
+        return newest_at > max(before_at, self._over_at)
 
     def _end(self) -> None:
         self._present, self.summary, self._is_requested, self._again_s = None, None, False, FIRST_S

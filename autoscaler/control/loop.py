@@ -16,21 +16,11 @@ from typing import NamedTuple
 from autoscaler.config import ServiceConfig
 from autoscaler.control.admission import Admission
 from autoscaler.control.cadence import Cadence, Rhythm
-from autoscaler.control.diagnosing import DiagnosisWatch
-from autoscaler.control.following import StartFollower
 from autoscaler.control.learning import Learning, Receives
 from autoscaler.control.observing import Observer, whole
-from autoscaler.control.readers import (
-    ConflictWatch,
-    FleetWatch,
-    PriceWatch,
-    RevisionWatch,
-    StopWatch,
-    TagWatch,
-    reads_definitions,
-)
+from autoscaler.control.readers import ConflictWatch, FleetWatch, TagWatch
 from autoscaler.control.shadow import ShadowWatch
-from autoscaler.control.starts import StartWatch
+from autoscaler.control.watches import Watches
 from autoscaler.control.writes import RejectedWrites
 from autoscaler.core.deploying import ecs_notices
 from autoscaler.core.engine import decide
@@ -40,7 +30,7 @@ from autoscaler.core.policy import Policy, WorkerSafety
 from autoscaler.core.slo import at_risk, refused
 from autoscaler.core.workers import long_work
 from autoscaler.errors import AutoscalerError, ClockSkewed, Denied, NoCredentials, NotFound, Refused, Throttled
-from autoscaler.ports import Pace, Poll, Ports, StartedAfter, Urgency
+from autoscaler.ports import Pace, Poll, Ports, Urgency
 from autoscaler.sources.schedule import Timetable
 
 MOST_STEPS = 10_000
@@ -79,13 +69,7 @@ class ServiceLoop:
         self._fleet = FleetWatch(service.ref, ports.clock)
         self._conflicts = ConflictWatch(service.ref)
         self._shadow = ShadowWatch()
-        self._stops = StopWatch(service.ref)
-        self._prices = PriceWatch(service.ref)
-        self._starts = StartWatch(service.ref)
-        self._diagnoses = DiagnosisWatch(service.ref)
-        self._following = StartFollower()
-        self._started: tuple[StartedAfter, ...] = ()
-        self._revisions = RevisionWatch(service.ref)
+        self._watches = Watches(service.ref)
         self._rejected = RejectedWrites(ports.clock)
         self._tags = TagWatch()
         self._tag: str | None = None
@@ -121,7 +105,7 @@ class ServiceLoop:
         self._timetable = Timetable(service.policy, service.schedules)
         learning, self._learning = self._learning, self._learning.following(service, ports, rhythm.interval_s)
         if self._learning is not learning:
-            self._starts.again()
+            self._watches.starts.again()
 
     def _apply_next(self) -> None:
         if self._next is not None:
@@ -177,8 +161,7 @@ class ServiceLoop:
             return self._failed(fleet)
         self._recognize(fleet)
         self._note_fleet_read()
-        self._started, late = self._following.see(self._known(fleet, self._ports.clock()), self._ports.clock())
-        await self._diagnoses.check(fleet, self._ports, unstarted=late)
+        await self._watches.follow(self._fleet.settled(fleet, self._ports.clock()), self._ports)
         seen = await self._observe(fleet)
         proposal = await self._propose(seen)
         if proposal.changes and not self._fleet.is_fresh:
@@ -217,8 +200,7 @@ class ServiceLoop:
         self._fleet.forget_write()
         self._observer = Observer(service, ports, self._rhythm.interval_s)
         self._learning = Learning(service, ports, self._rhythm.interval_s)
-        self._starts = StartWatch(service.ref, self._starts.dropped)
-        self._diagnoses, self._following = DiagnosisWatch(service.ref), StartFollower()
+        self._watches.reset()
         self._receives = Receives(service.queues, ports.clock, ports.wall)
 
     def _policy_in_force(self, tag: str | None) -> tuple[Policy, tuple[Missing, ...]]:
@@ -232,12 +214,8 @@ class ServiceLoop:
         """Return all readings and the learned values. The minutes of an empty queue without a task are not read."""
         policy, _ = self._policy_in_force(fleet.pause_tag)
         await self._conflicts.check(policy, self._ports)
-        await self._stops.check(policy, fleet, self._ports)
-        await self._prices.check(self._service.task_price, fleet, self._ports)
-        await self._starts.check(fleet, self._ports)
-        self._learning.started(self._starts.take())
-        if reads_definitions(policy, self._service.task_price):
-            await self._revisions.check(fleet, self._ports)
+        await self._watches.check(self._service, policy, fleet, self._ports)
+        self._learning.started(self._watches.starts.take())
         still = self._cadence.is_slow and fleet.desired == 0
         known = self._known(fleet, self._ports.clock())
         await self._learning.recall()
@@ -247,13 +225,13 @@ class ServiceLoop:
             seen,
             fleet=self._known(fleet, seen.now),
             unreceived=self._receives.unproven,
-            stop_timeout=self._stops.shortest(fleet),
+            stop_timeout=self._watches.shortest_stop(fleet),
         )
         return self._learning.see(policy, seen, self._observer.minutes)
 
     def _known(self, fleet: Fleet, now: Instant) -> Fleet:
         """Return the reading with what is known besides it: the last write, and why tasks do not start."""
-        return replace(self._fleet.settled(fleet, now), failure=self._diagnoses.failure)
+        return self._watches.known(self._fleet.settled(fleet, now))
 
     async def _propose(self, seen: Observation) -> _Proposal:
         policy, wrong_tag = self._policy_in_force(seen.fleet.pause_tag)
@@ -275,7 +253,7 @@ class ServiceLoop:
             self._memory = replace(self._memory.unwatched(seen.now), watched_at=memory.watched_at)
         outcome, failure = await self._act(decision, self._causes(seen.fleet))
         if outcome == "accepted":
-            self._following.wrote(seen.now, seen.fleet, decision.target)
+            self._watches.wrote(seen.now, seen.fleet, decision.target)
         alone = self._conflicts.none_known
         shadow = self._shadow.see(self._service, policy, seen, memory, decision, alone=alone)
         notices = (
@@ -291,16 +269,7 @@ class ServiceLoop:
             *ecs_notices(policy, seen, self._service.ref.cluster, self._service.ref.service),
         )
         poll = Poll(self._service.ref, policy, seen, memory, decision, outcome, failure, notices=notices)
-        price = self._prices.of(self._service.task_price, seen.fleet)
-        return replace(
-            poll,
-            price=price,
-            starts=self._starts.report,
-            diagnosis=self._diagnoses.summary,
-            started=self._started,
-            causes=self._diagnoses.take_causes(),
-            revisions=self._revisions.of(seen.fleet),
-        )
+        return self._watches.onto(poll, seen.fleet, self._service.task_price)
 
     @property
     def _longest_gap_s(self) -> float:
@@ -328,7 +297,7 @@ class ServiceLoop:
         write = self._fleet.late_acceptance(seen.fleet.desired)
         if write is not None:
             memory = memory.acknowledging(seen.now, write.target - write.before)
-            self._following.wrote(write.at, replace(seen.fleet, desired=write.before), write.target)
+            self._watches.wrote(write.at, replace(seen.fleet, desired=write.before), write.target)
         if memory.expected is None or (write is None and not self._fleet.is_own):
             return memory
         return replace(memory, expected=seen.fleet.desired)

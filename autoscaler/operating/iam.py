@@ -28,7 +28,7 @@ from autoscaler.aws.calls import (
 from autoscaler.aws.ecs import PAUSE_TAG
 from autoscaler.aws.operator import OPERATOR_CALLS
 from autoscaler.config import Config, ServiceConfig
-from autoscaler.control.readers import reads_definitions
+from autoscaler.control.definitions import reads_definitions
 from autoscaler.core.policy import Mode, WorkerSafety
 from autoscaler.ports import QueueRef, Role, ServiceRef
 from autoscaler.sources import SOURCES

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from autoscaler.control.cadence import Rhythm
+from autoscaler.control.definitions import PRICE_RETRY_S, PriceWatch
 from autoscaler.control.loop import ServiceLoop
-from autoscaler.control.readers import PRICE_RETRY_S, PriceWatch
 from autoscaler.core.model import Fleet, Missing
 from autoscaler.core.policy import WorkerSafety
 from autoscaler.ports import Computed, Poll

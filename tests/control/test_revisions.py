@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from autoscaler.control.cadence import Rhythm
+from autoscaler.control.definitions import REVISIONS_S
 from autoscaler.control.loop import ServiceLoop
-from autoscaler.control.readers import REVISIONS_S
 from autoscaler.core.model import Revisions
 from autoscaler.core.policy import WorkerSafety
 from autoscaler.ports import Poll

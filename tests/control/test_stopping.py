@@ -11,8 +11,8 @@ import pytest
 
 from autoscaler.control.background import Background
 from autoscaler.control.cadence import Rhythm
+from autoscaler.control.definitions import STOP_RETRY_S
 from autoscaler.control.loop import ServiceLoop
-from autoscaler.control.readers import STOP_RETRY_S
 from autoscaler.control.shadow import Shadow
 from autoscaler.core.engine import decide
 from autoscaler.core.model import Missing, StopTimeout

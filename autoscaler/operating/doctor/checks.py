@@ -14,8 +14,9 @@ from autoscaler.aws.names import short_name
 from autoscaler.config import Config, ServiceConfig
 from autoscaler.config.discovering import DISCOVERY_TAG
 from autoscaler.config.loading import LoadedSettings
+from autoscaler.control.definitions import PriceWatch, reads_definitions
 from autoscaler.control.discovery import TaggedServices
-from autoscaler.control.readers import PriceWatch, TagPause, read_tag, reads_definitions
+from autoscaler.control.readers import TagPause, read_tag
 from autoscaler.core.deploying import many_deployments, rebalancing_risk, revision_words
 from autoscaler.core.figures import protecting, several
 from autoscaler.core.model import Fleet, Missing, Revisions, StopTimeout
