@@ -15,6 +15,7 @@ from autoscaler.aws.arns import ANY, Home, Right, queue_arn, right_about
 from autoscaler.aws.calls import (
     ASSUME_ROLE,
     CALLS,
+    DELETE_MESSAGE,
     DESCRIBE_SERVICES,
     DESCRIBE_TASK_DEFINITION,
     GET_METRIC_DATA,
@@ -104,7 +105,9 @@ def remarks(rights: Iterable[Right], policy: dict[str, Any]) -> Iterator[str]:
             "network and capacity of these services to existing ones (docs/iam.md)"
         )
     elif asked:
-        yield "all services are in shadow, so this policy is read-only. Generate it again before you activate a service"
+        but = ", except for event_queue, whose events are deleted" if DELETE_MESSAGE in asked else ""
+        again = "Generate it again before you activate a service"
+        yield f"all services are in shadow, so this policy is read-only{but}. {again}"
     size = len(json.dumps(policy, separators=(",", ":")))
     if size > MOST_MANAGED:
         yield (

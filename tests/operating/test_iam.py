@@ -199,6 +199,12 @@ def test_the_queue_of_events_is_granted_alone_and_only_to_the_daemon_itself(text
     assert not actions(theirs) & EVENT_CALLS
 
 
+def test_a_policy_that_permits_to_delete_events_is_not_called_read_only() -> None:
+    shadow = EVERYTHING | {"AUTOSCALER_MODE": "shadow", "AUTOSCALER_EVENT_QUEUE": "events"}
+    remarks = " ".join(granted(load(shadow), "eu-west-1", ACCOUNT).remarks)
+    assert "read-only, except for event_queue" in remarks
+
+
 def test_arns_are_as_narrow_as_the_settings() -> None:
     document = policy(load(EVERYTHING))
     service = f"arn:aws:ecs:eu-west-1:{ACCOUNT}:service/prod/orders"

@@ -117,8 +117,11 @@ class SimulatedService:
         self.reconcile(now)
 
     def rebalance(self, share: float, now: float) -> None:
-        """Start to replace this share of the running tasks."""
-        for task in self._drawn(share):
+        """Start to replace this share of the running tasks. As with a `maximumPercent` of 200, there are at most twice
+        the desired tasks: as long as busy tasks stay, fewer are replaced.
+        """
+        room = max(0, 2 * self.desired.now - len(self._new) - len(self._old))
+        for task in self._drawn(share)[:room]:
             self._new.pop(task.number, None)
             self._old[task.number] = task
         self.reconcile(now)
