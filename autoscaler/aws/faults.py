@@ -80,6 +80,7 @@ _NOT_OPTED_IN = FaultRow(Denied, "enable the service and the Region for this acc
 _CLOCK = FaultRow(ClockSkewed, "correct the clock of this machine or container host (NTP)")
 _QUEUE = FaultRow(NotFound, "check the queue in AUTOSCALER_QUEUES, its account and its Region")
 _SERVICE = FaultRow(NotFound, "check AUTOSCALER_CLUSTER, AUTOSCALER_SERVICE and the Region")
+_NOTHING = FaultRow(NotFound, "check its name and its Region")
 _CANNOT = FaultRow(Refused, "check the settings of this service, or remove it from them")
 _ALARMS = FaultRow(Refused, "allow the role of the service's scalable target to read the alarms of its policies")
 _ENDPOINT = FaultRow(Unavailable, "the response is not from AWS. Check AWS_ENDPOINT_URL, the Region and the proxy")
@@ -154,6 +155,7 @@ CODES: Mapping[str, FaultRow] = {
     ),
     "FailedResourceAccessException": _ALARMS,
     **dict.fromkeys(("ClusterNotFoundException", "ServiceNotFoundException"), _SERVICE),
+    **dict.fromkeys(("NoSuchResourceException", "ResourceNotFoundException"), _NOTHING),
     **dict.fromkeys(
         (
             "ClientException",

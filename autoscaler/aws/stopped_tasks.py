@@ -14,6 +14,7 @@ from autoscaler.aws.calls import DESCRIBE_SERVICES, LIST_TASKS, Api, Holder, Pur
 from autoscaler.aws.ecs import described, events_in
 from autoscaler.aws.faults import clean
 from autoscaler.aws.names import service_subject, short_name
+from autoscaler.aws.tasks import providers_in
 from autoscaler.core.advice import split
 from autoscaler.core.figures import several
 from autoscaler.diagnosis.reports import NotSeen, Rollout, ServiceEvent, ServiceReport, StoppedTasks
@@ -55,6 +56,8 @@ class TaskReader:
             _definition(found, "taskDefinition"),
             tuple(events),
             tuple(map(_rollout, found.parts_if_any("deployments"))),
+            _subnets(found),
+            tuple(map(clean, providers_in(found))),
         )
 
     async def stopped(self, service: ServiceRef) -> StoppedTasks:
@@ -141,7 +144,14 @@ def _stopped(task: ResponsePart) -> StoppedTask | None:
         _text(task, "stoppedReason"),
         _definition(task, "taskDefinitionArn"),
         tuple(map(_container, task.parts_if_any("containers"))),
+        short_name(_text(task, "taskArn")),
+        _stopping_s(task),
     )
+
+
+def _stopping_s(task: ResponsePart) -> float | None:
+    began, ended = _moment(task, "stoppingAt"), _moment(task, "executionStoppedAt")
+    return None if began is None or ended is None else max(0.0, ended - began)
 
 
 def _container(found: ResponsePart) -> StoppedContainer:
@@ -149,7 +159,17 @@ def _container(found: ResponsePart) -> StoppedContainer:
     if code is not None and (not isinstance(code, int) or isinstance(code, bool)):
         raise found.unreadable("exitCode", "a whole number", code)
     unhealthy = found.word_or("healthStatus", "") == "UNHEALTHY"
-    return StoppedContainer(_text(found, "name", MOST_NAME), code, _text(found, "reason"), unhealthy)
+    name, runtime_id = _text(found, "name", MOST_NAME), _text(found, "runtimeId", MOST_NAME)
+    return StoppedContainer(name, code, _text(found, "reason"), unhealthy, runtime_id)
+
+
+def _subnets(service: ResponsePart) -> tuple[str, ...]:
+    """Return the subnets of the service's tasks; empty if they do not use `awsvpc`."""
+    network = service.part("networkConfiguration") if service.has("networkConfiguration") else service
+    if not network.has("awsvpcConfiguration"):
+        return ()
+    vpc = network.part("awsvpcConfiguration")
+    return vpc.words("subnets") if vpc.has("subnets") else ()
 
 
 def _rollout(found: ResponsePart) -> Rollout:
@@ -189,10 +209,10 @@ def not_seen(read: ServiceReport | AutoscalerError, stopped: StoppedTasks) -> It
     if isinstance(read, NotFound):
         return
     if isinstance(read, AutoscalerError):
-        yield _gap("events and deployments", read, DESCRIBE_SERVICES)
+        yield gap("events and deployments", read, DESCRIBE_SERVICES)
     if stopped.fault is not None:
         what = "some stopped tasks" if stopped.tasks else "stopped tasks"
-        yield _gap(what, stopped.fault, LIST_TASKS, DESCRIBE_TASKS)
+        yield gap(what, stopped.fault, LIST_TASKS, DESCRIBE_TASKS)
     if stopped.left_off:
         yield NotSeen("some stopped tasks", f"more than {MOST_TASKS} tasks stopped", "none is needed", ())
     if stopped.unreadable:
@@ -200,7 +220,8 @@ def not_seen(read: ServiceReport | AutoscalerError, stopped: StoppedTasks) -> It
         yield NotSeen(f"{many} of the stopped ones", "the response differs from AWS's documentation", "", ())
 
 
-def _gap(what: str, fault: AutoscalerError, *calls: Api) -> NotSeen:
+def gap(what: str, fault: AutoscalerError, *calls: Api) -> NotSeen:
+    """Return what could not be read, with the remedy. `calls`: those that read it."""
     rights = tuple(api.name for api in calls)
     why, remedy = split(str(fault))
     if isinstance(fault, Denied) and not isinstance(fault, CredentialsRejected):

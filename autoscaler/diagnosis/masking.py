@@ -178,7 +178,8 @@ _ABOUT = frozenset(
      "expires", "expiration", "expired", "ttl", "policy", "uri", "endpoint", "file", "path", "dir", "bucket", "version",
      "provider", "manager", "limit", "usage", "used", "rate", "method", "required", "enabled", "status", "code",
      "state", "field", "source", "kind", "class", "handler", "error", "exception", "store", "scope", "algorithm",
-     "region", "rotation", "age", "at", "match", "invalid", "fault", "does", "bytes", "index", "position", "line", "lines"}
+     "region", "rotation", "age", "at", "match", "invalid", "fault", "does", "bytes", "index", "position",
+     "line", "lines"}
 )  # fmt: skip
 """Words after the secret word with which the value only describes a secret."""
 _HEADERS = frozenset({"authorization", "cookie"})
