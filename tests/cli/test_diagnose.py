@@ -97,10 +97,8 @@ async def test_out_of_memory_is_recognized_before_the_exit_code() -> None:
     async with serving() as double:
         staged(double, [task(*EXITED, container("log", 1), container("app", 137, memory), ran=900.0)])
         found = await document(double)
-    assert (
-        "The last task stopped 15 min after start: the container reached its memory limit (the essential container app, exit"
-        in (found["paragraph"])
-    )
+    what = "the container reached its memory limit (the essential container app, exit code 137)"
+    assert f"The last task stopped 15 min after start: {what}" in found["paragraph"]
     assert "3 of 3 tasks run." in found["paragraph"]
     assert found["remedy"] == "raise the memory, or process fewer messages at a time"
 

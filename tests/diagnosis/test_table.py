@@ -88,6 +88,17 @@ def test_a_name_does_not_decide_the_cause() -> None:
         ("container app ended with exit code 0", "unknown"),
         ("the infrastructure role is missing ec2:CreateVolume", "unknown"),
         ("failed to register targets: the target group was not found", "resource_gone"),
+        (
+            'CannotCreateVolumeError: create v: error looking up volume plugin zork: plugin "zork" not found',
+            "volume_driver",
+        ),
+        ("CannotCreateVolumeError: zork", "container_runtime"),
+        ("DisabledException: The key arn:aws:kms:eu-west-1:123456789012:key/x is disabled.", "kms_key"),
+        ("unable to decrypt the secret: the KMS key is pending deletion", "kms_key"),
+        ("TooManyRequestsException: Rate exceeded for ssm:GetParameters", "api_throttled"),
+        ("unable to pull secrets or registry auth: asm: TooManyRequestsException", "api_throttled"),
+        ("the target group API returned 429 Too Many Requests", "api_throttled"),
+        ("httpReadSeeker: unexpected status code pulling the image: 429 Too Many Requests", "registry_rate_limit"),
         ("Image worker:v7 is incompatible with the platform linux/arm64", "image_platform"),
     ],
 )
