@@ -10,8 +10,8 @@ from autoscaler.diagnosis.evidence import MOST_LINE, MOST_LINES, LogLine
 from autoscaler.diagnosis.masking import masked
 
 MOST_READ = 4_000
-"""Characters of a line in which secrets are searched. A line may have 1 MB, of which `MOST_LINE` are shown: a secret
-that begins in them is recognized, although its end is not shown.
+"""Characters of a line in which secrets are searched. A line may have 1 MB, and `MOST_LINE` characters are shown: a
+secret that begins in them is recognized, although its end is not shown.
 """
 
 _ESCAPE = re.compile(r"\x1b(?:\[[0-9;:?]{0,40}[@-~]|\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)?|.)?")
@@ -21,6 +21,8 @@ _ESCAPE = re.compile(r"\x1b(?:\[[0-9;:?]{0,40}[@-~]|\][^\x07\x1b]{0,200}(?:\x07|
 def lines_in(events: Iterable[ResponsePart]) -> tuple[LogLine, ...]:
     """Return the newest `MOST_LINES` lines of the events, oldest first. Secrets are also found over several lines."""
     newest = list(_raw(events))[-MOST_LINES:]
+    if not newest:
+        return ()
     texts = masked("\n".join(text for _, text in newest)).split("\n")
     return tuple(LogLine(at, shown(text)) for (at, _), text in zip(newest, texts, strict=True))
 

@@ -1,7 +1,7 @@
 """Read the evidence behind a diagnosis: task definitions, log tails, service deployments, subnets, quotas.
 
 Every call only reads, and each of them is optional: what could not be read is said, with the permission that shows it.
-Only what the causes call for is read, in at most `MOST_CALLS` calls and `WHOLE_S` seconds.
+Only what the causes call for is read, in at most 13 calls and `WHOLE_S` seconds.
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ from autoscaler.aws.service_deployments import deployment_in, newest_in
 from autoscaler.aws.stopped_tasks import gap
 from autoscaler.diagnosis.definitions import STOP_TIMEOUT_S, ContainerDefinition, LogPlace, TaskDefinition
 from autoscaler.diagnosis.evidence import (
-    MOST_DEFINITIONS,
     MOST_LINES,
-    MOST_STREAMS,
     NO_ADDRESS,
     VCPU_QUOTAS,
     Evidence,
@@ -31,9 +29,9 @@ from autoscaler.diagnosis.evidence import (
     ServiceDeployment,
     Subnet,
     causes_of,
+    definitions_to_read,
     failing_groups,
-    wanted_definitions,
-    wanted_logs,
+    logs_to_read,
     wants_deployments,
 )
 from autoscaler.diagnosis.groups import StopGroup
@@ -79,12 +77,6 @@ EVIDENCE_CALLS = (
 WHOLE_S = 15.0
 """The limit for all evidence together. What was read until then is used."""
 
-CALLS_A_STREAM = 2
-"""A first answer can be empty, or too large: then a second one is requested."""
-
-MOST_CALLS = MOST_DEFINITIONS + CALLS_A_STREAM * MOST_STREAMS + 2 + 1 + 1
-"""Definitions, log streams, deployments (a list, and details), subnets, and one quota."""
-
 FEW_LINES = 2
 """Lines that are requested if the answer with `MOST_LINES` was too large: one line can have 1 MB."""
 
@@ -122,7 +114,7 @@ class EvidenceReader:
         self, service: ServiceRef, state: ServiceReport | None, stopped: StoppedTasks, now: float, found: _Found
     ) -> None:
         groups = failing_groups(state, stopped, found.definitions, now)
-        await self._read_definitions(service, wanted_definitions(groups), found)
+        await self._read_definitions(service, definitions_to_read(groups), found)
         groups = failing_groups(state, stopped, found.definitions, now)
         await self._read_logs(service, groups, found)
         if wants_deployments(state, groups):
@@ -152,7 +144,7 @@ class EvidenceReader:
         found.definitions[name] = self._definitions[key]
 
     async def _read_logs(self, service: ServiceRef, groups: Sequence[StopGroup], found: _Found) -> None:
-        for request in wanted_logs(groups, found.definitions):
+        for request in logs_to_read(groups, found.definitions):
             region = request.place.region or service.region or self._caller.region()
             if request.note:
                 found.logs.append(LogTail(request, region, (), request.note))
@@ -177,7 +169,7 @@ class EvidenceReader:
         found.logs.append(LogTail(request, region, lines, note))
 
     async def _tail(self, service: ServiceRef, request: LogRequest, region: str) -> tuple[ResponsePart, ...]:
-        """Return the newest events. CloudWatch may return an empty page before the last one."""
+        """Return the newest events, in at most two calls: CloudWatch may return an empty page before the last one."""
         place = Place(region)
         named = {"logGroupName": request.place.group, "logStreamName": request.stream, "startFromHead": False}
         try:
@@ -272,7 +264,6 @@ def definition_in(found: ResponsePart, name: str) -> TaskDefinition:
         name,
         tuple(map(_container, found.parts("containerDefinitions"))),
         _number(found, "memory"),
-        _number(found, "cpu"),
         architecture,
     )
 
@@ -306,6 +297,6 @@ def _log_place(found: ResponsePart) -> LogPlace:
 
 
 def _number(found: ResponsePart, name: str) -> int | None:
-    """Return the task's memory in MiB or its CPU units (None: not given, or in another form)."""
+    """Return the task's memory in MiB (None: not given, or in another form)."""
     text = found.word_or(name, "") if found.body.get(name) else ""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None

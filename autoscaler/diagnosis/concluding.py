@@ -187,12 +187,18 @@ def _details(groups: Sequence[StopGroup], evidence: Evidence) -> Iterator[str]:
     for tail in evidence.logs:
         if newest and tail.request.task == newest and tail.lines:
             yield f"The log of {tail.request.container} ends with {quoted(_short(tail.lines[-1].text.strip()))}"
+    main = evidence.definitions.get(groups[0].tasks[0].definition) if groups else None
+    if main is not None and groups[0].cause.row.name == ARCHITECTURE:
+        yield f"The task definition {main.name} is for {main.architecture or 'X86_64 (the default)'}"
     if evidence.subnets:
         free = ", ".join(f"{one.free_addresses} in {one.name} ({one.zone})" for one in evidence.subnets)
         yield f"Free addresses: {free}"
     for quota in evidence.quotas:
         yield f"The quota {quota.name} is {quota.value:g}"
 
+
+ARCHITECTURE = "image_platform"
+"""The cause for which the architecture of the task definition is shown."""
 
 MOST_QUOTED = 200
 """Characters of a log line in the paragraph."""

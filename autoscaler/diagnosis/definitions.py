@@ -53,14 +53,13 @@ class ContainerDefinition(NamedTuple):
 
 
 class TaskDefinition(NamedTuple):
-    """`name`: family and revision. `memory_mib`, `cpu_units`: of the task (None: not given). `architecture`: empty if
+    """`name`: family and revision. `memory_mib`: of the task (None: not given). `architecture`: empty if
     not given.
     """
 
     name: str
     containers: tuple[ContainerDefinition, ...]
     memory_mib: int | None = None
-    cpu_units: int | None = None
     architecture: str = ""
 
     def of(self, container: str) -> ContainerDefinition | None:

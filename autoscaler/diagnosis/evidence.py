@@ -1,6 +1,6 @@
 """The evidence behind a diagnosis: task definitions, the last log lines, deployments, subnets, quotas. Pure.
 
-What is read depends on the causes that were found: `wanted_...` decides it, and bounds it.
+What is read depends on the causes that were found: `..._to_read` decides it, and bounds it.
 """
 
 from __future__ import annotations
@@ -119,13 +119,13 @@ def failing_groups(
     return [one for one in groups if not one.is_expected and not is_over(one, state)]
 
 
-def wanted_definitions(groups: Sequence[StopGroup]) -> list[str]:
+def definitions_to_read(groups: Sequence[StopGroup]) -> list[str]:
     """Return the task definitions of the failing tasks, newest tasks first, at most `MOST_DEFINITIONS`."""
     names = dict.fromkeys(task.definition for group in groups for task in group.tasks if task.definition)
     return list(names)[:MOST_DEFINITIONS]
 
 
-def wanted_logs(groups: Sequence[StopGroup], definitions: Mapping[str, TaskDefinition]) -> Iterator[LogRequest]:
+def logs_to_read(groups: Sequence[StopGroup], definitions: Mapping[str, TaskDefinition]) -> Iterator[LogRequest]:
     """Yield the log of the container to blame, of the newest task of each group."""
     found = dict.fromkeys(request for group in groups if (request := _log_of(group, definitions)) is not None)
     yield from list(found)[:MOST_STREAMS]
