@@ -22,10 +22,10 @@ from autoscaler.diagnosis.evidence import (
     MOST_LINES,
     NO_ADDRESS,
     VCPU_QUOTAS,
-    Evidence,
     LogRequest,
     LogTail,
     Quota,
+    ReadEvidence,
     ServiceDeployment,
     Subnet,
     causes_of,
@@ -97,7 +97,7 @@ class EvidenceReader:
 
     async def read(
         self, service: ServiceRef, state: ServiceReport | None, stopped: StoppedTasks, now: float
-    ) -> Evidence:
+    ) -> ReadEvidence:
         """Return the evidence for the causes that are found in what was read. `now` in seconds since the epoch. Never
         raises `AutoscalerError`.
         """
@@ -242,8 +242,8 @@ class _Found:
         return True
 
     @property
-    def evidence(self) -> Evidence:
-        return Evidence(
+    def evidence(self) -> ReadEvidence:
+        return ReadEvidence(
             self.definitions,
             tuple(self.logs),
             tuple(self.deployments),

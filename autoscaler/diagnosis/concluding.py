@@ -10,7 +10,7 @@ from autoscaler.core.advice import split
 from autoscaler.core.figures import sentence, several, span
 from autoscaler.diagnosis.classifying import classify
 from autoscaler.diagnosis.events import FRESH_S, class_of_event, newest_problem
-from autoscaler.diagnosis.evidence import Evidence, Hook, ServiceDeployment
+from autoscaler.diagnosis.evidence import Hook, ReadEvidence, ServiceDeployment
 from autoscaler.diagnosis.groups import KEPT_S, StopGroup, grouped, is_over, meaning_of, quoted
 from autoscaler.diagnosis.reports import NotSeen, Rollout, ServiceEvent, ServiceReport, StoppedTasks, primary_of
 from autoscaler.diagnosis.stops import GENERAL
@@ -45,7 +45,7 @@ class Diagnosis(NamedTuple):
     state: ServiceReport | None
     not_seen: tuple[NotSeen, ...]
     is_blank: bool = False
-    evidence: Evidence = Evidence()
+    evidence: ReadEvidence = ReadEvidence()
 
     @property
     def events(self) -> tuple[tuple[ServiceEvent, FailureClass], ...]:
@@ -62,7 +62,7 @@ def concluded(
     stopped: StoppedTasks,
     not_seen: Sequence[NotSeen],
     now: float,
-    evidence: Evidence = Evidence(),  # noqa: B008 - a tuple
+    evidence: ReadEvidence = ReadEvidence(),  # noqa: B008 - a tuple
 ) -> Diagnosis:
     """Return the result. `read`: the service, or why it could not be read. `now` in seconds since the epoch."""
     state = read if isinstance(read, ServiceReport) else None
@@ -81,7 +81,7 @@ def concluded(
 
 
 def _findings(
-    read: ServiceReport | AutoscalerError, groups: Sequence[StopGroup], evidence: Evidence, now: float
+    read: ServiceReport | AutoscalerError, groups: Sequence[StopGroup], evidence: ReadEvidence, now: float
 ) -> Iterator[TaskFinding]:
     if isinstance(read, NotFound):
         cause, remedy = split(str(read))
@@ -181,7 +181,7 @@ def _of_rollbacks(deployments: Sequence[ServiceDeployment], now: float) -> Itera
         yield TaskFinding(kind, name, text, remedy, row.source, at, f"It began {_ago(at, now)}.")
 
 
-def _details(groups: Sequence[StopGroup], evidence: Evidence) -> Iterator[str]:
+def _details(groups: Sequence[StopGroup], evidence: ReadEvidence) -> Iterator[str]:
     """Yield what the evidence adds to the main finding: the last line of the log, free addresses, a quota."""
     newest = groups[0].tasks[0].name if groups else ""
     for tail in evidence.logs:

@@ -100,7 +100,7 @@ class Quota(NamedTuple):
     value: float
 
 
-class Evidence(NamedTuple):
+class ReadEvidence(NamedTuple):
     """What was read. `definitions`: by family and revision."""
 
     definitions: Mapping[str, TaskDefinition] = MappingProxyType({})

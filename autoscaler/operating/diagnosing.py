@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from autoscaler.aws.stopped_tasks import not_seen
 from autoscaler.diagnosis.concluding import Diagnosis, concluded
-from autoscaler.diagnosis.evidence import Evidence
+from autoscaler.diagnosis.evidence import ReadEvidence
 from autoscaler.diagnosis.reports import ServiceReport, StoppedTasks
 from autoscaler.errors import AutoscalerError, Throttled, Unavailable
 from autoscaler.findings import FINDINGS, REFUSED, UNREACHABLE
@@ -41,7 +41,7 @@ def result_of(
     read: ServiceReport | AutoscalerError,
     stopped: StoppedTasks,
     now: float,
-    evidence: Evidence = Evidence(),  # noqa: B008 - a tuple
+    evidence: ReadEvidence = ReadEvidence(),  # noqa: B008 - a tuple
 ) -> Examined:
     """Return the result of what was read. `now` in seconds since the epoch."""
     found = concluded(read, stopped, tuple(not_seen(read, stopped)), now, evidence)

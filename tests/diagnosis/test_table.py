@@ -139,8 +139,8 @@ def test_an_unknown_text_is_shown_and_an_empty_one_is_an_error() -> None:
 
 
 def test_paraphrases_are_classified_and_none_wrongly() -> None:
-    """113 texts by engineers who did not know the key words. At first contact 54 of the first 80 failures were right, and
-    5 of the first 93 texts wrong; of the last 20, 14 were right and none wrong. The table was extended by concepts
+    """113 texts by engineers who did not know the key words. At first contact 54 of the first 80 failures were right,
+    and 5 of the first 93 texts wrong; of the last 20, 14 were right and none wrong. The table was extended by concepts
     afterwards.
     """
     texts = json.loads((Path(__file__).parent / "paraphrases.json").read_text())
