@@ -147,12 +147,13 @@ PeriodSum: TypeAlias = tuple[float, int, float]
 
 
 class Category(StrEnum):
-    """Throttle categories: API calls that share one AWS rate limit. The daemon never uses TAG_MODIFY, IDENTITY and
-    SIMULATION; only commands do.
+    """Throttle categories: API calls that share one AWS rate limit. The daemon never uses TAG_MODIFY, IDENTITY,
+    SIMULATION and the four after it; only commands do.
 
     `rate`: AWS's refill rate in calls per second. `burst`: the size of AWS's bucket in calls. AWS publishes the ECS
-    figures and CloudWatch's rate. The values for SQS attributes, Application Auto Scaling, STS and IAM are assumed; the
-    first throttle corrects them.
+    figures, CloudWatch's rate, and that of GetLogEvents (10 in some Regions, 25 in most). The values for SQS
+    attributes, Application Auto Scaling, STS, IAM, EC2 and Service Quotas are assumed; the first throttle corrects
+    them.
     """
 
     SERVICE_READ = "ecs_service_read", 20.0, 100.0
@@ -168,6 +169,10 @@ class Category(StrEnum):
     TAG_MODIFY = "ecs_tag_modify", 10.0, 20.0
     IDENTITY = "sts_identity", 10.0, 20.0
     SIMULATION = "iam_simulation", 10.0, 40.0
+    DEPLOYMENT_READ = "ecs_service_deployment_read", 20.0, 50.0
+    LOG_READ = "logs_read", 10.0, 10.0
+    SUBNET_READ = "ec2_subnet_read", 10.0, 20.0
+    QUOTA_READ = "service_quotas_read", 5.0, 10.0
 
     _value_: str
     rate: float

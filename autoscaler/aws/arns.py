@@ -51,6 +51,19 @@ def tasks_arn(service: ServiceRef, home: Home) -> str:
     return _ecs_arn(service, home, f"task/{short_name(service.cluster)}/*")
 
 
+def log_streams_arn(service: ServiceRef, home: Home) -> str:
+    """Return the ARN pattern of all log streams of the account: the log groups are in the task definitions, and a group
+    may be in another Region.
+    """
+    named = partition(service.region or home.region)
+    return f"arn:{named}:logs:{ANY}:{_account(service.role, home) or ANY}:log-group:{ANY}:log-stream:{ANY}"
+
+
+def quotas_arn(service: ServiceRef, home: Home) -> str:
+    """Return the ARN pattern of the quotas of Fargate."""
+    return _arn("servicequotas", service.region or home.region, _account(service.role, home), service.role, "fargate/*")
+
+
 def _ecs_arn(service: ServiceRef, home: Home, resource: str) -> str:
     return _arn("ecs", service.region or home.region, _account(service.role, home), service.role, resource)
 
@@ -74,6 +87,8 @@ RESOURCES: Mapping[ResourceForm, Callable[[ServiceRef, Home], str]] = {
     ResourceForm.SERVICE: service_arn,
     ResourceForm.PAUSE_TAG: service_arn,
     ResourceForm.TASKS: tasks_arn,
+    ResourceForm.LOG_STREAMS: log_streams_arn,
+    ResourceForm.FARGATE_QUOTAS: quotas_arn,
     ResourceForm.ANY: _any,
     ResourceForm.ANY_IN_CLUSTER: _any,
 }

@@ -33,6 +33,10 @@ class Purpose(StrEnum):
     ACT_AS_ROLES = "ActAsRoles"
     PAUSE_SERVICES = "PauseServices"
     RECEIVE_EVENTS = "ReceiveEvents"
+    READ_CONTAINER_LOGS = "ReadContainerLogs"
+    READ_DEPLOYMENTS = "ReadDeployments"
+    READ_SUBNETS = "ReadSubnets"
+    READ_QUOTAS = "ReadQuotas"
 
 
 class ResourceForm(Enum):
@@ -47,6 +51,8 @@ class ResourceForm(Enum):
     """A service, and only the tag that pauses it. This call has no condition key for the cluster."""
     ROLE = "the role, and allow it in the role's trust policy, with this external_id if the policy requires one"
     SIMULATED_ROLE = "the role itself"
+    LOG_STREAMS = "the log streams of the containers"
+    FARGATE_QUOTAS = "the quotas of Fargate"
     ANY = "*"
     ANY_IN_CLUSTER = "*, in the cluster", True
 
@@ -70,18 +76,25 @@ class Holder(StrEnum):
 PRODUCTS = {
     "application-autoscaling": "Application Auto Scaling",
     "cloudwatch": "CloudWatch",
+    "ec2": "EC2",
     "ecs": "ECS",
     "iam": "IAM",
+    "logs": "CloudWatch Logs",
+    "service-quotas": "Service Quotas",
     "sqs": "SQS",
     "sts": "STS",
 }
 """AWS's name of each service, by its name in the SDK."""
 
 
-MOST_BYTES = {"cloudwatch": 8 * 2**20, "sqs": 2**16, "sts": 2**16}
+SDK_NAMES = {"servicequotas": "service-quotas"}
+"""The SDK's name of a service, if it is not the prefix of the service's actions in IAM."""
+
+
+MOST_BYTES = {"cloudwatch": 8 * 2**20, "logs": 8 * 2**20, "sqs": 2**16, "sts": 2**16}
 """Maximum size of an answer in bytes, by the SDK's name of the service; of other services 4 MiB. CloudWatch's largest
 page has 100,800 points, about 6 MB as XML. Ten services with 100 events each take 0.6 MB, a hundred tasks with long
-overrides 2 MB, three counts of a queue 200 bytes.
+overrides 2 MB, three counts of a queue 200 bytes. A page of log lines has 1 MB, and up to six times as much in JSON.
 """
 
 
@@ -109,7 +122,8 @@ class Api(NamedTuple):
     @property
     def sdk_service(self) -> str:
         """The SDK's name of the AWS service."""
-        return self.name.partition(":")[0]
+        prefix = self.name.partition(":")[0]
+        return SDK_NAMES.get(prefix, prefix)
 
     @property
     def operation(self) -> str:

@@ -17,6 +17,7 @@ from autoscaler.config.addresses import unknown_region
 from autoscaler.core.advice import SEPARATOR
 from autoscaler.core.figures import sentence
 from autoscaler.core.model import Missing
+from autoscaler.diagnosis.masking import masked
 from autoscaler.errors import (
     AutoscalerError,
     ClockSkewed,
@@ -79,6 +80,7 @@ _NOT_OPTED_IN = FaultRow(Denied, "enable the service and the Region for this acc
 _CLOCK = FaultRow(ClockSkewed, "correct the clock of this machine or container host (NTP)")
 _QUEUE = FaultRow(NotFound, "check the queue in AUTOSCALER_QUEUES, its account and its Region")
 _SERVICE = FaultRow(NotFound, "check AUTOSCALER_CLUSTER, AUTOSCALER_SERVICE and the Region")
+_NOTHING = FaultRow(NotFound, "check its name and its Region")
 _CANNOT = FaultRow(Refused, "check the settings of this service, or remove it from them")
 _ALARMS = FaultRow(Refused, "allow the role of the service's scalable target to read the alarms of its policies")
 _ENDPOINT = FaultRow(Unavailable, "the response is not from AWS. Check AWS_ENDPOINT_URL, the Region and the proxy")
@@ -153,6 +155,7 @@ CODES: Mapping[str, FaultRow] = {
     ),
     "FailedResourceAccessException": _ALARMS,
     **dict.fromkeys(("ClusterNotFoundException", "ServiceNotFoundException"), _SERVICE),
+    **dict.fromkeys(("NoSuchResourceException", "ResourceNotFoundException"), _NOTHING),
     **dict.fromkeys(
         (
             "ClientException",
@@ -355,19 +358,13 @@ def clean(text: str, most: int = QUOTED) -> str:
     """
     if len(text) > MOST_CHECKED:
         text = text[:MOST_CHECKED].rpartition(" ")[0] or text[:MOST_CHECKED]
+    if "\n" in text:
+        text = masked(text)  # a secret over several lines is not recognized in one line
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    for pattern in _SECRETS:
-        line = pattern.sub("***", line)
-    line = line.replace(SEPARATOR, ", ")
+    line = masked(line).replace(SEPARATOR, ", ")
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
-_SECRETS = (
-    re.compile(r"(?<=//)[^/\s]+(?=@)"),  # user:password@ of a URL; the password may have an @
-    re.compile(r"\b(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{12,}\b"),  # key and principal ids
-    # secret keys have 40 characters, tokens more; in a URL, some of them are written as %2F
-    re.compile(r"(?<![A-Za-z0-9/+=%])[A-Za-z0-9/+=%]{40,}"),
-)
 _SKEW = re.compile("signature expired|not yet current", re.IGNORECASE)
 
 

@@ -14,6 +14,7 @@ from autoscaler.aws.calls import DESCRIBE_SERVICES, DESCRIBE_TASKS, LIST_TASKS, 
 from autoscaler.aws.ecs import described, events_in
 from autoscaler.aws.faults import clean
 from autoscaler.aws.names import service_subject, short_name
+from autoscaler.aws.tasks import providers_in
 from autoscaler.core.advice import split
 from autoscaler.core.figures import several
 from autoscaler.diagnosis.reports import NotSeen, Rollout, ServiceEvent, ServiceReport, StoppedTasks
@@ -57,6 +58,8 @@ class TaskReader:
             _definition(found, "taskDefinition"),
             tuple(events),
             tuple(map(_rollout, found.parts_if_any("deployments"))),
+            _subnets(found),
+            tuple(map(clean, providers_in(found))),
         )
 
     async def stopped(self, service: ServiceRef) -> StoppedTasks:
@@ -143,7 +146,14 @@ def stopped_in(task: ResponsePart) -> StoppedTask | None:
         _text(task, "stoppedReason"),
         _definition(task, "taskDefinitionArn"),
         tuple(map(_container, task.parts_if_any("containers"))),
+        short_name(_text(task, "taskArn")),
+        _stopping_s(task),
     )
+
+
+def _stopping_s(task: ResponsePart) -> float | None:
+    began, ended = _moment(task, "stoppingAt"), _moment(task, "executionStoppedAt")
+    return None if began is None or ended is None else max(0.0, ended - began)
 
 
 def _container(found: ResponsePart) -> StoppedContainer:
@@ -151,7 +161,17 @@ def _container(found: ResponsePart) -> StoppedContainer:
     if code is not None and (not isinstance(code, int) or isinstance(code, bool)):
         raise found.unreadable("exitCode", "a whole number", code)
     unhealthy = found.word_or("healthStatus", "") == "UNHEALTHY"
-    return StoppedContainer(_text(found, "name", MOST_NAME), code, _text(found, "reason"), unhealthy)
+    name, runtime_id = _text(found, "name", MOST_NAME), _text(found, "runtimeId", MOST_NAME)
+    return StoppedContainer(name, code, _text(found, "reason"), unhealthy, runtime_id)
+
+
+def _subnets(service: ResponsePart) -> tuple[str, ...]:
+    """Return the subnets of the service's tasks; empty if they do not use `awsvpc`."""
+    network = service.part("networkConfiguration") if service.has("networkConfiguration") else service
+    if not network.has("awsvpcConfiguration"):
+        return ()
+    vpc = network.part("awsvpcConfiguration")
+    return vpc.words("subnets") if vpc.has("subnets") else ()
 
 
 def _rollout(found: ResponsePart) -> Rollout:
@@ -183,7 +203,10 @@ def _moment(part: ResponsePart, *names: str) -> float | None:
 
 # What could not be read.
 
-POLICY = "`autoscaler iam-policy --for diagnose` prints the policy"
+POLICY = {
+    Holder.COMMAND: "`autoscaler iam-policy --for diagnose` prints the policy",
+    Holder.DAEMON: "`autoscaler iam-policy` prints the policy",
+}
 
 
 def not_seen(
@@ -193,10 +216,10 @@ def not_seen(
     if isinstance(read, NotFound):
         return
     if isinstance(read, AutoscalerError):
-        yield _gap("events and deployments", read, holder, DESCRIBE_SERVICES)
+        yield gap("events and deployments", read, DESCRIBE_SERVICES, holder=holder)
     if stopped.fault is not None:
         what = "some stopped tasks" if stopped.tasks else "stopped tasks"
-        yield _gap(what, stopped.fault, holder, LIST_TASKS, DESCRIBE_TASKS)
+        yield gap(what, stopped.fault, LIST_TASKS, DESCRIBE_TASKS, holder=holder)
     if stopped.left_off:
         yield NotSeen("some stopped tasks", f"more than {len(stopped.tasks)} tasks stopped", "none is needed", ())
     if stopped.unreadable:
@@ -204,9 +227,10 @@ def not_seen(
         yield NotSeen(f"{many} of the stopped ones", "the response differs from AWS's documentation", "", ())
 
 
-def _gap(what: str, fault: AutoscalerError, holder: Holder, *calls: Api) -> NotSeen:
+def gap(what: str, fault: AutoscalerError, *calls: Api, holder: Holder = Holder.COMMAND) -> NotSeen:
+    """Return what could not be read, with the remedy. `calls`: those that read it; `holder`: who needs the rights."""
     rights = tuple(api.name for api in calls)
     why, remedy = split(str(fault))
     if isinstance(fault, Denied) and not isinstance(fault, CredentialsRejected):
-        remedy = f"grant {holder} {', '.join(rights)} ({POLICY})"
+        remedy = f"grant {holder} {', '.join(rights)} ({POLICY[holder]})"
     return NotSeen(what, why, remedy, rights)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -20,6 +21,7 @@ from autoscaler.inspection.columns import laid_out, reflowed, widths_of, wrapped
 
 if TYPE_CHECKING:
     from autoscaler.diagnosis.concluding import Diagnosis
+    from autoscaler.diagnosis.evidence import LogTail, ServiceDeployment
     from autoscaler.diagnosis.groups import StopGroup
     from autoscaler.diagnosis.reports import Rollout
     from autoscaler.ports import ServiceRef
@@ -40,7 +42,9 @@ def diagnose(key: str | None, text: str | None, url: str | None, as_json: bool) 
 
     It reads the service's events and deployments, and the tasks that stopped in the last hour (at most 300), with your
     credentials; role_arn is not used. Each permission is optional: what could not be seen is listed, with the
-    permission that shows it (`autoscaler iam-policy --for diagnose`). It does not read the logs of containers.
+    permission that shows it (`autoscaler iam-policy --for diagnose`). If tasks fail, it also reads their task
+    definitions and the last lines of the container's log (CloudWatch Logs), and where the cause calls for it the
+    service's deployments, the free addresses of the subnets, and the quota. Secrets in texts and log lines are masked.
 
     With --reason, it says what a text of ECS means: an event of the service, a task's stopCode or stoppedReason, a
     container's reason or exit code, or a reason of RunTask's failures. It then needs no settings and calls no AWS API.
@@ -134,6 +138,10 @@ def _page(ref: ServiceRef, found: Diagnosis) -> Iterator[str]:
         yield ""
         rollouts = [(one.status.lower(), one.state.lower() or "-", text) for one, text in _rollouts(found)]
         yield from table(("deployment", "state", "tasks"), rollouts)
+    for heading, lines in _logs(found):
+        yield ""
+        yield from wrapped(heading, columns)
+        yield from (part for line in lines for part in wrapped(line, columns))
     for text in _remarks(found):
         yield ""
         yield from wrapped(text, columns)
@@ -159,6 +167,21 @@ def _rollouts(found: Diagnosis) -> Iterator[tuple[Rollout, str]]:
         failed = f", {one.failed} failed" if one.failed else ""
         reason = f": {one.reason}" if one.reason else ""
         yield one, f"{one.definition}, {_age(one.at, found.at)} old, {counts}{failed}{reason}"
+
+
+def _logs(found: Diagnosis) -> Iterator[tuple[str, list[str]]]:
+    """Yield a heading and the lines of each log."""
+    for tail in found.evidence.logs:
+        request = tail.request
+        heading = f"Log of container {request.container}, task {request.task}"
+        if request.place.group:
+            heading += f" (log group {request.place.group}, {tail.region})"
+        heading += f": {tail.note}" if tail.note else ""
+        yield sentence(heading), [f"  {_clock(one.at)}  {one.text}" for one in tail.lines]
+
+
+def _clock(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%H:%M:%S}"
 
 
 def _remarks(found: Diagnosis) -> Iterator[str]:
@@ -204,8 +227,51 @@ def _document(ref: ServiceRef, found: Diagnosis) -> dict[str, object]:
              "running": one.running, "failed_tasks": one.failed}
             for one in (state.rollouts if state else ())
         ],
+        "service_deployments": [_deployment_document(one, now) for one in found.evidence.deployments],
+        "logs": [_log_document(one, now) for one in found.evidence.logs],
+        "subnets": [one._asdict() for one in found.evidence.subnets],
+        "quotas": [one._asdict() for one in found.evidence.quotas],
         "not_seen": [one._asdict() for one in found.not_seen],
     }  # fmt: skip
+
+
+def _deployment_document(one: ServiceDeployment, now: float) -> dict[str, object]:
+    return {
+        "id": one.name,
+        "status": one.status or None,
+        "reason": one.reason or None,
+        "stage": one.stage or None,
+        "age_s": None if one.began is None else round(now - one.began, 1),
+        "circuit_breaker": one.breaker or None,
+        "failed_tasks": one.failures,
+        "threshold": one.threshold or None,
+        "rollback_reason": one.rollback or None,
+        "alarms": list(one.alarms),
+        "hooks": [
+            {
+                "kind": hook.kind or None,
+                "status": hook.status or None,
+                "waiting_s": None if hook.since is None else round(max(0.0, now - hook.since), 1),
+                "expires_in_s": None if hook.expires is None else round(hook.expires - now, 1),
+                "then": hook.action or None,
+            }
+            for hook in one.hooks
+        ],
+    }
+
+
+def _log_document(tail: LogTail, now: float) -> dict[str, object]:
+    request = tail.request
+    return {
+        "container": request.container,
+        "task": request.task,
+        "driver": request.place.driver or None,
+        "group": request.place.group or None,
+        "region": tail.region,
+        "stream": request.stream or None,
+        "note": tail.note or None,
+        "lines": [{"age_s": round(now - one.at, 1), "text": one.text} for one in tail.lines],
+    }
 
 
 def _group_document(group: StopGroup, now: float) -> dict[str, object]:
@@ -219,6 +285,8 @@ def _group_document(group: StopGroup, now: float) -> dict[str, object]:
         "remedy": row.remedy,
         "stop_code": group.tasks[0].code or None,
         "container": group.cause.container or None,
+        "container_role": group.cause.role or None,
+        "memory_limit_mib": group.cause.memory_mib,
         "exit_codes": group.exit_codes,
         "after_start_s": None if ran_s is None else round(ran_s, 1),
         "after_request_s": round(group.waited_s, 1),

@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from autoscaler.diagnosis.masking import masked
+
 LONGEST = 40
 """Maximum characters of a wrong value in a message."""
 
-_SECRET = re.compile(
-    r"(?:AKIA|ASIA)[A-Z0-9]{12,}"  # an access key ID
-    r"|://[^/\s]*@"  # a URL with a password in it
-)
 _TOKEN = re.compile(r"[A-Za-z0-9/+=]+")
 _LEAST_TOKEN = 32
 _OF_A_TOKEN = (re.compile("[a-z]"), re.compile("[A-Z]"), re.compile("[0-9]"))
@@ -48,7 +46,7 @@ def _text_of(value: object) -> str:
 
 
 def may_be_secret(text: str) -> bool:
-    return _SECRET.search(text) is not None or any(_may_be_a_token(run) for run in _TOKEN.findall(text))
+    return masked(text) != text or any(_may_be_a_token(run) for run in _TOKEN.findall(text))
 
 
 def _may_be_a_token(run: str) -> bool:

@@ -11,8 +11,9 @@ from collections.abc import Hashable
 from math import inf
 
 from autoscaler.core.model import Fleet, Instant, StartFailure
-from autoscaler.diagnosis.concluding import KEPT_S, STUCK_S, Diagnosis
+from autoscaler.diagnosis.concluding import STUCK_S, Diagnosis
 from autoscaler.diagnosis.delivered import DeliveredEvidence
+from autoscaler.diagnosis.groups import KEPT_S
 from autoscaler.diagnosis.holding import SOON_S, DiagnosisSummary, StartTrouble, summary_of, trouble_of
 from autoscaler.ports import Ports, ServiceRef
 

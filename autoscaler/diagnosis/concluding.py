@@ -9,15 +9,13 @@ from typing import NamedTuple
 from autoscaler.core.advice import split
 from autoscaler.core.figures import sentence, several, span
 from autoscaler.diagnosis.classifying import classify
-from autoscaler.diagnosis.events import class_of_event, newest_problem
-from autoscaler.diagnosis.groups import StopGroup, grouped, is_over, meaning_of, quoted
+from autoscaler.diagnosis.events import FRESH_S, class_of_event, newest_problem
+from autoscaler.diagnosis.evidence import Hook, ReadEvidence, ServiceDeployment
+from autoscaler.diagnosis.groups import KEPT_S, StopGroup, grouped, is_over, meaning_of, quoted
 from autoscaler.diagnosis.reports import NotSeen, Rollout, ServiceEvent, ServiceReport, StoppedTasks, primary_of
 from autoscaler.diagnosis.stops import GENERAL
 from autoscaler.diagnosis.table import UNKNOWN, FailureClass
 from autoscaler.errors import AutoscalerError, NotFound
-
-KEPT_S = 3600.0
-"""ECS keeps a stopped task for at least an hour. Older ones are left out: the counts are always of the last hour."""
 
 STUCK_S = 1800.0
 """A deployment in progress for longer is reported: one of 5,000 tasks, at 500 starts a minute, takes 10 minutes."""
@@ -47,6 +45,7 @@ class Diagnosis(NamedTuple):
     state: ServiceReport | None
     not_seen: tuple[NotSeen, ...]
     is_blank: bool = False
+    evidence: ReadEvidence = ReadEvidence()
 
     @property
     def events(self) -> tuple[tuple[ServiceEvent, FailureClass], ...]:
@@ -59,23 +58,31 @@ class Diagnosis(NamedTuple):
 
 
 def concluded(
-    read: ServiceReport | AutoscalerError, stopped: StoppedTasks, not_seen: Sequence[NotSeen], now: float
+    read: ServiceReport | AutoscalerError,
+    stopped: StoppedTasks,
+    not_seen: Sequence[NotSeen],
+    now: float,
+    evidence: ReadEvidence = ReadEvidence(),  # noqa: B008 - a tuple
 ) -> Diagnosis:
     """Return the result. `read`: the service, or why it could not be read. `now` in seconds since the epoch."""
     state = read if isinstance(read, ServiceReport) else None
-    groups = grouped([one for one in stopped.tasks if now - one.at <= KEPT_S], now)
+    groups = grouped([one for one in stopped.tasks if now - one.at <= KEPT_S], now, evidence.definitions)
     failing = [one for one in groups if not one.is_expected and not is_over(one, state)]
-    findings = tuple(_findings(read, failing, now))
+    findings = tuple(_findings(read, failing, evidence, now))
     blank = not findings and state is None and not stopped.tasks and stopped.fault is not None
-    lines = _paragraph(findings, groups, state, bool(not_seen), now)
+    gaps = (*not_seen, *evidence.not_seen)
+    details = list(_details(failing, evidence))
+    lines = _paragraph(findings, groups, state, now, is_partial=bool(gaps), details=details)
     text = "Nothing could be read." if blank else " ".join(lines)
-    return Diagnosis(now, text, findings, groups, state, tuple(not_seen), blank)
+    return Diagnosis(now, text, findings, groups, state, gaps, blank, evidence)
 
 
 # Findings, in the order of what explains most: the service is gone, stopped tasks, an event, a deployment.
 
 
-def _findings(read: ServiceReport | AutoscalerError, groups: Sequence[StopGroup], now: float) -> Iterator[TaskFinding]:
+def _findings(
+    read: ServiceReport | AutoscalerError, groups: Sequence[StopGroup], evidence: ReadEvidence, now: float
+) -> Iterator[TaskFinding]:
     if isinstance(read, NotFound):
         cause, remedy = split(str(read))
         yield TaskFinding(FailureClass.FIX, "no_service", cause, remedy)
@@ -88,7 +95,10 @@ def _findings(read: ServiceReport | AutoscalerError, groups: Sequence[StopGroup]
         event = newest_problem(read.events, now)
         if event is not None:
             yield _of_event(event, now)
-        yield from (_of_rollout(one, now) for one in read.rollouts if _is_failing(one, now))
+        hooks = list(_of_hooks(evidence.deployments, now))
+        yield from hooks
+        yield from (_of_rollout(one, now) for one in read.rollouts if _is_failing(one, now, waits=bool(hooks)))
+        yield from _of_rollbacks(evidence.deployments, now)
 
 
 def _of_group(group: StopGroup, now: float) -> TaskFinding:
@@ -107,9 +117,10 @@ def _of_event(event: ServiceEvent, now: float) -> TaskFinding:
     return TaskFinding(row.kind, row.name, _upper(meaning_of(row, event.text)), row.remedy, row.source, event.at, when)
 
 
-def _is_failing(rollout: Rollout, now: float) -> bool:
-    in_progress = rollout.state == "IN_PROGRESS"
-    return rollout.state == "FAILED" or (in_progress and (rollout.failed > 0 or now - rollout.at >= STUCK_S))
+def _is_failing(rollout: Rollout, now: float, *, waits: bool) -> bool:
+    """Whether the deployment failed, or takes too long. `waits`: at a hook, which is why."""
+    is_slow = now - rollout.at >= STUCK_S and not waits
+    return rollout.state == "FAILED" or (rollout.state == "IN_PROGRESS" and (rollout.failed > 0 or is_slow))
 
 
 def _of_rollout(rollout: Rollout, now: float) -> TaskFinding:
@@ -126,6 +137,77 @@ def _of_rollout(rollout: Rollout, now: float) -> TaskFinding:
     return TaskFinding(kind, row.name if known else "deployment", text, remedy, row.source, rollout.at, when)
 
 
+WAITING = frozenset({"AWAITING_ACTION", "IN_PROGRESS"})
+"""The status of a hook that a deployment waits for."""
+
+
+def _of_hooks(deployments: Sequence[ServiceDeployment], now: float) -> Iterator[TaskFinding]:
+    for one in deployments:
+        waiting = [hook for hook in one.hooks if hook.status in WAITING]
+        if one.ended is None and waiting:
+            yield _of_hook(one, waiting[0], now)
+
+
+def _of_hook(deployment: ServiceDeployment, hook: Hook, now: float) -> TaskFinding:
+    is_pause = hook.kind == "PAUSE"
+    since = "" if hook.since is None else f" since {_utc(hook.since)} UTC"
+    stage = f" (stage {deployment.stage})" if deployment.stage else ""
+    end = ""
+    if hook.expires is not None:
+        what = "rolls it back" if hook.action == "ROLLBACK" else "continues it"
+        end = f"; ECS {what} {f'in {span(hook.expires - now)}' if hook.expires > now else 'now'}"
+    text = f"The deployment waits at a {'pause hook' if is_pause else 'life-cycle hook'}{since}{stage}{end}"
+    remedy = "read the log of the hook's function"
+    if is_pause:
+        remedy = "continue the deployment or roll it back (`aws ecs continue-service-deployment`)"
+    return TaskFinding(FailureClass.WAIT, "deployment_hook", text, remedy, "", hook.since)
+
+
+def _of_rollbacks(deployments: Sequence[ServiceDeployment], now: float) -> Iterator[TaskFinding]:
+    for one in deployments:
+        at = one.rolled_back_at or one.ended or one.began
+        if not one.status.startswith("ROLLBACK") or at is None or now - at >= FRESH_S:
+            continue
+        row = classify(f"{one.rollback} {one.reason}")
+        known = row is not UNKNOWN and row.name not in GENERAL
+        state = {"ROLLBACK_SUCCESSFUL": "was rolled back", "ROLLBACK_FAILED": "could not be rolled back"}
+        why = one.rollback or one.reason
+        breaker = f" (circuit breaker: {one.failures} of {one.threshold} failed tasks)" if one.threshold else ""
+        alarms = f" (alarms: {', '.join(one.alarms)})" if one.alarms else ""
+        text = f"A deployment {state.get(one.status, 'is being rolled back')}{breaker}{alarms}"
+        text += f": {quoted(why)}" if why else ""
+        remedy = row.remedy if known else "fix what stops its tasks, then deploy again"
+        kind, name = (row.kind, row.name) if known else (FailureClass.FIX, "deployment_rolled_back")
+        yield TaskFinding(kind, name, text, remedy, row.source, at, f"It began {_ago(at, now)}.")
+
+
+def _details(groups: Sequence[StopGroup], evidence: ReadEvidence) -> Iterator[str]:
+    """Yield what the evidence adds to the main finding: the last line of the log, free addresses, a quota."""
+    newest = groups[0].tasks[0].name if groups else ""
+    for tail in evidence.logs:
+        if newest and tail.request.task == newest and tail.lines:
+            yield f"The log of {tail.request.container} ends with {quoted(_short(tail.lines[-1].text.strip()))}"
+    main = evidence.definitions.get(groups[0].tasks[0].definition) if groups else None
+    if main is not None and groups[0].cause.row.name == ARCHITECTURE:
+        yield f"The task definition {main.name} is for {main.architecture or 'X86_64 (the default)'}"
+    if evidence.subnets:
+        free = ", ".join(f"{one.free_addresses} in {one.name} ({one.zone})" for one in evidence.subnets)
+        yield f"Free addresses: {free}"
+    for quota in evidence.quotas:
+        yield f"The quota {quota.name} is {quota.value:g}"
+
+
+ARCHITECTURE = "image_platform"
+"""The cause for which the architecture of the task definition is shown."""
+
+MOST_QUOTED = 200
+"""Characters of a log line in the paragraph."""
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MOST_QUOTED else f"{text[: MOST_QUOTED - 1]}…"
+
+
 # The paragraph: what is wrong, since when, what to do.
 
 
@@ -133,14 +215,17 @@ def _paragraph(
     findings: Sequence[TaskFinding],
     groups: Sequence[StopGroup],
     state: ServiceReport | None,
-    is_partial: bool,
     now: float,
+    *,
+    is_partial: bool,
+    details: Sequence[str],
 ) -> Iterator[str]:
     running = "" if state is None else f"{state.running} of {several(state.desired, 'task')} run"
     if findings:
         main, *others = findings
         yield sentence(main.text)
         yield from (part for part in (main.when, sentence(running)) if part.strip("."))
+        yield from map(sentence, details)
         yield f"What to do: {sentence(main.remedy)}"
         also = list(dict.fromkeys(one.text for one in others if one.name != main.name and one.name not in GENERAL))
         if also:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
+from types import MappingProxyType
 from typing import NamedTuple
 
 from autoscaler.core.figures import span
+from autoscaler.diagnosis.definitions import TaskDefinition
 from autoscaler.diagnosis.reports import ServiceReport, primary_of
 from autoscaler.diagnosis.stops import Cause, StoppedTask, cause_of
 from autoscaler.diagnosis.table import UNKNOWN, Failure, FailureClass
+
+KEPT_S = 3600.0
+"""ECS keeps a stopped task for at least an hour. Older ones are left out: the counts are always of the last hour."""
+
+NONE: Mapping[str, TaskDefinition] = MappingProxyType({})
 
 RECENT_S = 900.0
 """A group with a stop within this time comes before a larger one that is older."""
@@ -56,8 +63,11 @@ class StopGroup(NamedTuple):
     def what(self) -> str:
         """The meaning, with the container to blame. A text that is not known is quoted."""
         meaning = meaning_of(self.cause.row, self.cause.text)
+        if not self.cause.container:
+            return meaning
         code = "" if self.cause.exit_code is None else f", exit code {self.cause.exit_code}"
-        return f"{meaning} (container {self.cause.container}{code})" if self.cause.container else meaning
+        memory = "" if self.cause.memory_mib is None else f", memory limit {self.cause.memory_mib} MiB"
+        return f"{meaning} ({self.cause.role or f'container {self.cause.container}'}{code}{memory})"
 
     @property
     def exit_codes(self) -> dict[str, dict[int, int]]:
@@ -78,15 +88,19 @@ _VARIABLE = re.compile(r"[0-9a-f-]{8,}|\d+")
 """Parts of a text that differ from task to task: ids and numbers."""
 
 
-def grouped(tasks: Sequence[StoppedTask], now: float) -> tuple[StopGroup, ...]:
-    """Return the groups: trouble before expected stops, new before old, large before small."""
-    return tuple(sorted(_groups(tasks), key=lambda one: _order(one, now)))
+def grouped(
+    tasks: Sequence[StoppedTask], now: float, definitions: Mapping[str, TaskDefinition] = NONE
+) -> tuple[StopGroup, ...]:
+    """Return the groups: trouble before expected stops, new before old, large before small. `definitions`: those that
+    are known, by family and revision.
+    """
+    return tuple(sorted(_groups(tasks, definitions), key=lambda one: _order(one, now)))
 
 
-def _groups(tasks: Sequence[StoppedTask]) -> Iterator[StopGroup]:
+def _groups(tasks: Sequence[StoppedTask], definitions: Mapping[str, TaskDefinition]) -> Iterator[StopGroup]:
     found: dict[tuple[str, ...], list[tuple[Cause, StoppedTask]]] = {}
     for task in tasks:
-        cause = cause_of(task)
+        cause = cause_of(task, definitions.get(task.definition))
         text = _VARIABLE.sub("#", cause.text) if cause.row is UNKNOWN else ""
         found.setdefault((task.code, cause.row.name, cause.container, text), []).append((cause, task))
     for members in found.values():

@@ -40,7 +40,9 @@ class ServiceEvent(NamedTuple):
 
 
 class ServiceReport(NamedTuple):
-    """The service with its events, newest first."""
+    """The service with its events, newest first. `subnets`: of `awsvpc`. `providers`: its capacity providers, or its
+    launch type.
+    """
 
     status: str
     desired: int
@@ -49,6 +51,8 @@ class ServiceReport(NamedTuple):
     definition: str
     events: tuple[ServiceEvent, ...] = ()
     rollouts: tuple[Rollout, ...] = ()
+    subnets: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
 
 
 def primary_of(state: ServiceReport | None) -> Rollout | None:

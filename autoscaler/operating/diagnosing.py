@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from autoscaler.aws.stopped_tasks import not_seen
 from autoscaler.diagnosis.concluding import Diagnosis, concluded
+from autoscaler.diagnosis.evidence import ReadEvidence
 from autoscaler.diagnosis.reports import ServiceReport, StoppedTasks
 from autoscaler.errors import AutoscalerError, Throttled, Unavailable
 from autoscaler.findings import FINDINGS, REFUSED, UNREACHABLE
@@ -31,12 +32,19 @@ def examine(service: ServiceRef) -> Examined:
 async def _examined(service: ServiceRef) -> Examined:
     async with operator() as aws:
         read, stopped = await asyncio.gather(_state(aws.tasks.service(service)), aws.tasks.stopped(service))
-    return result_of(read, stopped, time.time())
+        state, now = read if isinstance(read, ServiceReport) else None, time.time()
+        evidence = await aws.evidence.read(service, state, stopped, now)
+    return result_of(read, stopped, now, evidence)
 
 
-def result_of(read: ServiceReport | AutoscalerError, stopped: StoppedTasks, now: float) -> Examined:
+def result_of(
+    read: ServiceReport | AutoscalerError,
+    stopped: StoppedTasks,
+    now: float,
+    evidence: ReadEvidence = ReadEvidence(),  # noqa: B008 - a tuple
+) -> Examined:
     """Return the result of what was read. `now` in seconds since the epoch."""
-    found = concluded(read, stopped, tuple(not_seen(read, stopped)), now)
+    found = concluded(read, stopped, tuple(not_seen(read, stopped)), now, evidence)
     if found.is_blank:
         gone = any(isinstance(fault, Unavailable | Throttled) for fault in (read, stopped.fault))
         return Examined(found, UNREACHABLE if gone else REFUSED)

@@ -307,7 +307,16 @@ def _others(config: Config) -> Iterator[str]:
 
 BY_OPERATORS: Mapping[str, tuple[Purpose, ...]] = {
     "pause": (Purpose.READ_SERVICES, Purpose.PAUSE_SERVICES),
-    "diagnose": (Purpose.READ_SERVICES, Purpose.LIST_TASKS, Purpose.READ_TASKS),
+    "diagnose": (
+        Purpose.READ_SERVICES,
+        Purpose.LIST_TASKS,
+        Purpose.READ_TASK_DEFINITIONS,
+        Purpose.READ_TASKS,
+        Purpose.READ_CONTAINER_LOGS,
+        Purpose.READ_DEPLOYMENTS,
+        Purpose.READ_SUBNETS,
+        Purpose.READ_QUOTAS,
+    ),
 }
 """What the users of a command need, for `iam-policy --for`. The daemon only reads the tag: its role must not have
 PAUSE_SERVICES.

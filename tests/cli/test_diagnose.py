@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from autoscaler.aws.answers import ResponsePart
 from autoscaler.aws.calls import Api, Call
+from autoscaler.aws.evidence import EVIDENCE_CALLS
 from autoscaler.aws.operator import TaskReader
 from autoscaler.cli import main
 from autoscaler.ports import ServiceRef
@@ -27,6 +28,8 @@ from tests.operating.stops import NOW, container, event, rollout, staged, task
 SECRET = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEYab"
 PULL = "CannotPullContainerError: failed to resolve ref 123.dkr.ecr.eu-west-1.amazonaws.com/worker:v7: not found"
 EXITED = ("EssentialContainerExited", "Essential container in task exited")
+READS = {"DescribeServices", "ListTasks", "DescribeTasks", *(api.operation for api in EVIDENCE_CALLS)}
+READS |= {"DescribeTaskDefinition"}
 SCALED_IN = ("ServiceSchedulerInitiated", "Scaling activity initiated by (deployment ecs-svc/1)")
 NO_FARGATE = "was unable to place a task. Reason: Capacity is unavailable at this time."
 
@@ -43,7 +46,7 @@ async def diagnose(double: AwsDouble, *arguments: str, **settings: str) -> Ended
     result = await asyncio.to_thread(CliRunner().invoke, main, command, env=environ)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     assert SECRET not in result.output
-    assert {one.operation for one in double.seen} <= {"DescribeServices", "ListTasks", "DescribeTasks"}
+    assert {one.operation for one in double.seen} <= READS
     return Ended(result.exit_code, result.stdout_bytes, result.stderr)
 
 
@@ -80,7 +83,7 @@ async def test_a_container_that_exits_at_once_is_named_with_its_exit_code() -> N
         text = (await diagnose(double)).out.decode()
     assert found["paragraph"].startswith(
         "11 of the last 12 tasks stopped 4 s after start: "
-        "the container's program ended with an error (container app, exit code 1). It began at "
+        "the container's program ended with an error (the essential container app, exit code 1). It began at "
     )
     assert (found["class"], found["stopped"][0]["container"]) == ("application", "app")
     assert found["stopped"][0]["exit_codes"] == {"app": {"1": 11}, "log": {"0": 11}}
@@ -94,10 +97,8 @@ async def test_out_of_memory_is_recognized_before_the_exit_code() -> None:
     async with serving() as double:
         staged(double, [task(*EXITED, container("log", 1), container("app", 137, memory), ran=900.0)])
         found = await document(double)
-    assert (
-        "The last task stopped 15 min after start: the container reached its memory limit (container app, exit"
-        in (found["paragraph"])
-    )
+    what = "the container reached its memory limit (the essential container app, exit code 137)"
+    assert f"The last task stopped 15 min after start: {what}" in found["paragraph"]
     assert "3 of 3 tasks run." in found["paragraph"]
     assert found["remedy"] == "raise the memory, or process fewer messages at a time"
 

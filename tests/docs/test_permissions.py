@@ -16,6 +16,8 @@ RESOURCES = {
     ResourceForm.TASKS: "the tasks of each cluster, in that cluster",
     ResourceForm.PAUSE_TAG: "the services, and only that tag key",
     ResourceForm.ROLE: "the roles",
+    ResourceForm.LOG_STREAMS: "the log streams of the account, in every Region",
+    ResourceForm.FARGATE_QUOTAS: "the quotas of Fargate",
     ResourceForm.ANY: "`*`",
     ResourceForm.ANY_IN_CLUSTER: "`*`, in each cluster",
 }

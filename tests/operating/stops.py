@@ -50,8 +50,27 @@ def rollout(state: str = "COMPLETED", ago: float = 7_200.0, **changed: Any) -> d
     return found | counts | {"createdAt": at, "updatedAt": at, "rolloutState": state} | changed
 
 
+def defined(*containers: dict[str, Any], **more: Any) -> Any:
+    """Return the answer of DescribeTaskDefinition."""
+    return ok({"taskDefinition": {"family": "worker", "revision": 8, "containerDefinitions": list(containers)} | more})
+
+
+def logged(name: str, **changed: Any) -> dict[str, Any]:
+    """Return a container of a task definition that writes its log to CloudWatch Logs."""
+    options = {
+        "awslogs-group": "/ecs/worker", "awslogs-region": "eu-west-1", "awslogs-stream-prefix": "ecs",
+        "mode": "blocking",
+    }  # fmt: skip
+    options |= changed.pop("options", {})
+    return {"name": name, "image": f"{name}:v1", "logConfiguration": {"logDriver": "awslogs", "options": options}} | (
+        changed
+    )
+
+
 def staged(double: AwsDouble, tasks: Iterable[dict[str, Any]] = (), running: int = 3, **changed: Any) -> None:
-    """Script a service with these stopped tasks."""
+    """Script a service with these stopped tasks. Its task definition has their containers, all of them essential and
+    without a log. It has no service deployments.
+    """
     found = {
         "serviceName": "orders", "serviceArn": f"{ARNS}:service/prod/orders", "status": "ACTIVE",
         "desiredCount": 3, "runningCount": running, "pendingCount": 0, "events": [], "deployments": [rollout()],
@@ -59,6 +78,9 @@ def staged(double: AwsDouble, tasks: Iterable[dict[str, Any]] = (), running: int
     }  # fmt: skip
     double.on("DescribeServices", ok({"services": [found | changed], "failures": []}))
     every = {f"{ARNS}:task/prod/{number}": one for number, one in enumerate(tasks)}
+    names = dict.fromkeys(str(each.get("name")) for one in every.values() for each in one["containers"])
+    double.on("DescribeTaskDefinition", defined(*({"name": name, "image": f"{name}:v1"} for name in names)))
+    double.on("ListServiceDeployments", ok({"serviceDeployments": []}))
 
     def listed(body: dict[str, Any]) -> Any:
         arns, start = list(every), int(body.get("nextToken", 0))

@@ -271,9 +271,17 @@ def test_the_policy_for_pausing_grants_only_the_pause_tag() -> None:
 
 def test_the_policy_for_diagnosing_is_read_only_and_limited_to_the_cluster() -> None:
     document = policy(config(), purpose="diagnose")
-    assert actions(document) == {"ecs:DescribeServices", "ecs:ListTasks", "ecs:DescribeTasks"}
+    assert actions(document) == {
+        "ecs:DescribeServices", "ecs:ListTasks", "ecs:DescribeTasks", "ecs:DescribeTaskDefinition",
+        "ecs:ListServiceDeployments", "ecs:DescribeServiceDeployments", "logs:GetLogEvents", "ec2:DescribeSubnets",
+        "servicequotas:GetServiceQuota",
+    }  # fmt: skip
     cluster = {"ArnEquals": {"ecs:cluster": f"arn:aws:ecs:eu-west-1:{ACCOUNT}:cluster/prod"}}
-    assert all(one["Condition"] == cluster for one in document["Statement"])
+    anywhere = {"ReadTaskDefinitions", "ReadContainerLogs", "ReadSubnets", "ReadQuotas"}
+    assert {one["Sid"] for one in document["Statement"] if one.get("Condition") != cluster} == anywhere
+    assert statement(document, "logs:GetLogEvents")["Resource"] == [
+        f"arn:aws:logs:*:{ACCOUNT}:log-group:*:log-stream:*"
+    ]
     described = statement(document, "ecs:DescribeTasks")
     assert (described["Sid"], described["Resource"]) == (
         "ReadTasks", [f"arn:aws:ecs:eu-west-1:{ACCOUNT}:task/prod/*"],

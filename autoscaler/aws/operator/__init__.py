@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from autoscaler.aws.caller import Caller
 from autoscaler.aws.clients import Clocks
+from autoscaler.aws.evidence import EVIDENCE_CALLS, EvidenceReader
 from autoscaler.aws.operator.identity import GET_CALLER_IDENTITY, SIMULATE_PRINCIPAL_POLICY, Identities, Identity
 from autoscaler.aws.operator.survey import Survey
 from autoscaler.aws.operator.tags import TAG_RESOURCE, UNTAG_RESOURCE, PauseTags, ServiceTag
@@ -31,7 +32,13 @@ __all__ = [
     "connect_operator",
 ]
 
-OPERATOR_CALLS = (GET_CALLER_IDENTITY, SIMULATE_PRINCIPAL_POLICY, TAG_RESOURCE, UNTAG_RESOURCE)
+OPERATOR_CALLS = (
+    GET_CALLER_IDENTITY,
+    SIMULATE_PRINCIPAL_POLICY,
+    TAG_RESOURCE,
+    UNTAG_RESOURCE,
+    *EVIDENCE_CALLS,
+)
 """The calls that only commands make. Two of them change something: the tag that pauses a service."""
 
 
@@ -44,6 +51,7 @@ class Operator:
     identities: Identities
     tags: PauseTags
     tasks: TaskReader
+    evidence: EvidenceReader
     region: Callable[[], str]
     survey: Callable[[Place], Survey]
 
@@ -63,6 +71,7 @@ async def connect_operator(
             Identities(caller),
             PauseTags(caller),
             TaskReader(caller),
+            EvidenceReader(caller),
             caller.region,
             lambda place: Survey(caller, place),
         )
