@@ -6,7 +6,6 @@ their order or number: the highest version of a task wins, and a service event c
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Hashable, Sequence
 from enum import StrEnum
 from math import inf
@@ -82,17 +81,16 @@ class DeliveredEvidence(NamedTuple):
     def added_to(self, read: StoppedTasks) -> StoppedTasks:
         """Return the stopped tasks that were read and those that were delivered, each once, newest first.
 
-        ECS and EventBridge describe a task with the same times and texts, so equal descriptions are the same task. Of
-        several tasks with equal descriptions, as many count as one of the two sources has.
+        While a task stops, its times and texts change, so its ID says that it is the same one. The later description
+        counts; of equally late ones, the one that was read. A task without an ID counts as another one.
         """
-        more = Counter(map(_described, self.stopped))
-        more.subtract(map(_described, read.tasks))
-        added = list[StoppedTask]()
-        for task in self.stopped:
-            if more[_described(task)] > 0:
-                more[_described(task)] -= 1
-                added.append(task)
-        return read._replace(tasks=tuple(sorted((*read.tasks, *added), key=lambda one: -one.at)))
+        named = {task.name: task for task in read.tasks if task.name}
+        for task in (one for one in self.stopped if one.name):
+            known = named.get(task.name)
+            if known is None or task.at > known.at:
+                named[task.name] = task
+        nameless = [task for task in (*read.tasks, *self.stopped) if not task.name]
+        return read._replace(tasks=tuple(sorted((*nameless, *named.values()), key=lambda one: -one.at)))
 
     def with_events(self, read: Sequence[ServiceEvent]) -> tuple[ServiceEvent, ...]:
         """Return the events that were read and those that were delivered, newest first."""
@@ -199,7 +197,3 @@ class DeliveredEvents:
         if found is None:
             return DeliveredEvidence()
         return DeliveredEvidence(found.stopped.since(since), found.said.since(since))
-
-
-def _described(task: StoppedTask) -> Hashable:
-    return round(1_000 * task.at), task.definition, task.code, task.reason, task.containers
