@@ -40,6 +40,9 @@ MOST_CONTAINERS = 10
 AHEAD_S = 300.0
 """Seconds by which an event may be ahead of the daemon's clock. Evidence from the future would never end."""
 
+WHOLE_S = 1.0
+"""EventBridge gives the time of an event in whole seconds. What the event describes is not later than that."""
+
 ECS = "aws.ecs"
 """The source of all events of ECS. EventBridge reserves sources that begin with `aws.` for AWS."""
 
@@ -149,6 +152,8 @@ def _task(found: EcsEvent, _: ResponsePart, task: ResponsePart) -> EcsEvent:
         return found
     containers = list(task.values("containers")[:MOST_CONTAINERS]) if task.has("containers") else []
     stopped = stopped_in(ResponsePart(task.call, {**task.body, "containers": containers}))
+    if stopped is not None:
+        stopped = stopped._replace(at=min(stopped.at, found.at + WHOLE_S))
     is_urgent = stopped is not None and cause_of(stopped).row.name != "scaling"
     return found._replace(stopped=stopped, is_urgent=is_urgent)
 

@@ -20,7 +20,18 @@ from autoscaler.diagnosis.stops import StoppedContainer, StoppedTask, cause_of
 from autoscaler.errors import Denied, Throttled, Unavailable, Unreadable
 from autoscaler.ports import Delivery, QueueRef
 from tests.aws.double import AwsDouble, AwsReply, fault, ok
-from tests.aws.ecs_events import ACCOUNT, CLUSTER, REGION, SPENT_S, action, deployment, envelope, message, stopped_task
+from tests.aws.ecs_events import (
+    ACCOUNT,
+    CLUSTER,
+    REGION,
+    SPENT_S,
+    action,
+    deployment,
+    envelope,
+    iso,
+    message,
+    stopped_task,
+)
 from tests.aws.spies import Spies
 
 NOW = 1_790_000_000.0
@@ -46,7 +57,16 @@ def test_a_stopped_task_is_evidence_as_the_ecs_api_describes_it() -> None:
         "Essential container in task exited",
         "web:7",
         (StoppedContainer("app", 1, ""),),
+        "t1",
     )
+
+
+def test_no_task_stopped_after_its_event() -> None:
+    """A stop in the future would count as newer than every start that follows it. The event has whole seconds."""
+    rounded = stopped_task(NOW, stoppedAt=iso(NOW + 0.9))["detail"]
+    assert read(stopped_task(NOW) | {"detail": rounded}).stopped.at == NOW + 0.9  # type: ignore[union-attr]
+    future = stopped_task(NOW, stoppedAt=iso(NOW + 1e8))["detail"]
+    assert read(stopped_task(NOW) | {"detail": future}).stopped.at == NOW + 1.0  # type: ignore[union-attr]
 
 
 def test_a_spot_interruption_is_known_before_the_task_ends() -> None:
