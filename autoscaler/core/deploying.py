@@ -80,8 +80,9 @@ def ecs_lines(fleet: Fleet, revisions: Revisions | None, now: Instant) -> list[t
     count, parts = unfinished(fleet), shares(fleet)
     if count or parts:
         lines.append(("deployments", f"{are(count, 'deployment')} unfinished" + (f": {parts}" if parts else "")))
-        named = [(one, one.definition or one.status.lower()) for one in fleet.deployments]
-        lines += [(f"deployment {name}", state_of(one, now)) for one, name in named]
+        # The name of a task definition has up to 255 characters: in the text it can be wrapped.
+        named = [(one, f"{one.definition}: " if one.definition else "") for one in fleet.deployments]
+        lines += [(f"deployment {one.status}", f"{name}{state_of(one, now)}") for one, name in named]
     if revisions is not None:
         lines.append(("task definition", revision_words(revisions)))
     enabled, moved_at = fleet.rebalancing

@@ -215,13 +215,25 @@ def test_deployments_task_definition_and_zone_rebalancing_are_inputs() -> None:
     inputs = {entry["name"]: entry["value"] for entry in account(of)["inputs"]}
     shares = "old (web:7) 7 of 10, new (web:8) 3 of 10 running tasks"
     assert inputs["deployments"] == f"2 deployments are unfinished: {shares}"
-    assert inputs["deployment web:8"] == "IN_PROGRESS for 60 s"
-    assert inputs["deployment web:7"] == "COMPLETED, created 2.5 h ago"
+    assert inputs["deployment PRIMARY"] == "web:8: IN_PROGRESS for 60 s"
+    assert inputs["deployment ACTIVE"] == "web:7: COMPLETED, created 2.5 h ago"
     assert inputs["task definition"] == "web:8, 1 revision behind web:9"
     assert inputs["zone rebalancing"] == "enabled"
     shown = page(account(of), 80)
     assert max(map(len, shown.splitlines())) <= 80
     assert explained({**account_of(of, ()), "ecs": None})["inputs"], "an older daemon has no such key"
+
+
+def test_long_names_of_task_definitions_fit_into_80_columns() -> None:
+    new, old = (f"orders-worker-production-eu:{revision}" for revision in (124, 123))
+    deployments = (
+        ActiveDeployment("PRIMARY", "IN_PROGRESS", "ECS deployment ecs-svc/1 in progress.", new, NOW - 60, running=3),
+        ActiveDeployment("ACTIVE", "COMPLETED", "", old, NOW - 9000, running=7),
+    )
+    of = replace(poll(deployments=deployments), revisions=Revisions(new, old))
+    shown = page(account(of), 80)
+    assert max(map(len, shown.splitlines())) <= 80
+    assert f"{new}: IN_PROGRESS for 60 s" in " ".join(shown.split())
 
 
 def test_where_the_start_up_time_goes_fits_into_80_columns() -> None:

@@ -137,8 +137,8 @@ def test_the_lines_and_the_summary_of_a_service() -> None:
     during = replace(fleet(NEW, OLD), rebalancing=ZoneRebalancing(True, NOW - 30))
     assert ecs_lines(during, Revisions("web:8", "web:9"), NOW) == [
         ("deployments", "2 deployments are unfinished: old (web:7) 7 of 10, new (web:8) 3 of 10 running tasks"),
-        ("deployment web:8", "IN_PROGRESS"),
-        ("deployment web:7", "COMPLETED"),
+        ("deployment PRIMARY", "web:8: IN_PROGRESS"),
+        ("deployment ACTIVE", "web:7: COMPLETED"),
         ("task definition", "web:8, 1 revision behind web:9"),
         ("zone rebalancing", "enabled, in progress: the newest event is 30 s old"),
     ]
