@@ -2,7 +2,9 @@
 
 The container metadata endpoint reports a task's own task definition and service. Which one the service deploys is read
 from ECS with a client that the worker passes, at most once per `every_s`, and only while the task is never idle. A read
-that fails changes nothing. Source: Amazon ECS developer guide, "Task metadata endpoint version 4".
+has a thread of its own: without a route to ECS, a client can retry for minutes, in which the worker must receive and
+react to SIGTERM. A read that fails changes nothing. Source: Amazon ECS developer guide, "Task metadata endpoint version
+4".
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import os
 import random
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
+from threading import Thread
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
@@ -51,7 +54,8 @@ class Rollout:
     """Whether this task is of a task definition that its service replaces.
 
     `deployed`: returns the task definition that the service deploys, as `web:8` or as an ARN, or None if it is unknown.
-    It may raise any exception. `uri`: of the metadata endpoint. `service`: for agents that do not report it.
+    It may raise any exception, and is called in a thread. `uri`: of the metadata endpoint. `service`: for agents that
+    do not report it. `begin`: starts a read, in a thread by default.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class Rollout:
         every_s: float = 300.0,
         time: Time | None = None,
         chance: Callable[[], float] = random.random,
+        begin: Callable[[Callable[[], None]], None] | None = None,
     ) -> None:
         if every_s < 60:
             raise ValueError(f"every_s is {every_s}: at least 60, because all tasks of an account share the call rate")
@@ -71,10 +76,10 @@ class Rollout:
             raise ValueError(f"{VARIABLE} is {uri!r}: ECS sets it to an address like http://169.254.170.2/v4/...")
         self._host, self._port, self._path = address.hostname, address.port or 80, f"{address.path.rstrip('/')}/task"
         self._deployed, self._service, self._every_s = deployed, service, every_s
-        self._time, self._chance = time or Time(), chance
+        self._time, self._chance, self._begin = time or Time(), chance, begin or _in_thread
         self._own: Identity | None = None
         self._due = 0.0
-        self._is_replaced = False
+        self._is_replaced = self._is_reading = False
         self._failed = ""
 
     @classmethod
@@ -84,22 +89,33 @@ class Rollout:
         return cls(uri, described(ecs), service=service, every_s=every_s) if uri else None
 
     def is_replaced(self) -> bool:
-        """Return whether the service deploys another task definition than that of this task, read again if that is due.
-        False if it is not known. After a rollback, the tasks of the newer revision are the replaced ones.
+        """Return whether the service deploys another task definition than that of this task, as of the newest read, and
+        begin to read it again if that is due. It never waits. False if it is not known. After a rollback, the tasks of
+        the newer revision are the replaced ones.
         """
         now = self._time.now()
-        if now >= self._due:
+        if now >= self._due and not self._is_reading:
             self._due = now + self._every_s * (1 + SPREAD * (2 * self._chance() - 1))
+            self._is_reading = True
             try:
-                self._read()
-            except Exception as error:  # noqa: BLE001 - the client and its errors belong to the user
+                self._begin(self._try_to_read)
+            except RuntimeError as error:  # no thread can be started
+                self._is_reading = False
                 self._warn(f"{type(error).__name__}: {error}")
         return self._is_replaced
+
+    def _try_to_read(self) -> None:
+        try:
+            self._read()
+        except Exception as error:  # noqa: BLE001 - the client and its errors belong to the user
+            self._warn(f"{type(error).__name__}: {error}")
+        finally:
+            self._is_reading = False
 
     def _read(self) -> None:
         own = self._own = self._own or self._identity()
         deployed = self._deployed(own) if own.service else None
-        if deployed is None:
+        if not deployed or ":" not in _name(deployed):
             missing = "" if own.service else "; this agent reports no ServiceName: pass service="
             self._warn(f"ECS did not return what {own.service or 'the service'} deploys{missing}")
             return
@@ -144,6 +160,10 @@ def described(ecs: Ecs) -> Callable[[Identity], str | None]:
         return None
 
     return deployed
+
+
+def _in_thread(read: Callable[[], None]) -> None:
+    Thread(target=read, name="deployed task definition", daemon=True).start()
 
 
 def _name(definition: str) -> str:

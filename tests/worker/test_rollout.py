@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
-from threading import Thread
+from threading import Event, Semaphore, Thread
+from threading import enumerate as enumerate_threads
 from typing import Any
 
 import pytest
@@ -81,7 +82,12 @@ def deployed(revision: int, status: str = "PRIMARY", state: str = "IN_PROGRESS")
 
 
 def rollout(metadata: Metadata, ecs: FakeEcs, time: VirtualTime | None = None, **options: Any) -> Rollout:
-    return Rollout(metadata.uri, described(ecs), time=time or VirtualTime(), chance=lambda: 0.5, **options)
+    usual: dict[str, Any] = {"time": time or VirtualTime(), "chance": lambda: 0.5, "begin": at_once}
+    return Rollout(metadata.uri, described(ecs), **(usual | options))
+
+
+def at_once(read: Callable[[], None]) -> None:
+    read()
 
 
 @pytest.mark.parametrize(
@@ -120,7 +126,7 @@ def test_ecs_is_read_once_per_interval_and_the_metadata_once(metadata: Metadata)
 @pytest.mark.parametrize(("drawn", "due_s"), [(0.0, 1 - SPREAD), (1.0, 1 + SPREAD)])
 def test_the_time_between_reads_varies(metadata: Metadata, drawn: float, due_s: float) -> None:
     time, ecs = VirtualTime(), FakeEcs(deployed(7))
-    one = Rollout(metadata.uri, described(ecs), every_s=100, time=time, chance=lambda: drawn)
+    one = rollout(metadata, ecs, time, every_s=100, chance=lambda: drawn)
     one.is_replaced()
     time.advance(100 * due_s - 1)
     one.is_replaced()
@@ -169,9 +175,47 @@ def test_an_agent_without_the_name_of_the_service_needs_it_from_the_worker(metad
 
 def test_a_custom_function_receives_what_the_task_is(metadata: Metadata) -> None:
     asked: list[Identity] = []
-    one = Rollout(metadata.uri, lambda own: asked.append(own) or "web:8", time=VirtualTime())  # type: ignore[func-returns-value]
+    one = Rollout(metadata.uri, lambda own: asked.append(own) or "web:8", begin=at_once)  # type: ignore[func-returns-value]
     assert one.is_replaced()
     assert asked == [Identity("shop", "orders", "web:7")]
+
+
+@pytest.mark.parametrize("unknown", ["", "web", "arn:aws:ecs:eu-west-1:1:task-definition/web"])
+def test_a_task_definition_without_a_revision_is_unknown(metadata: Metadata, unknown: str) -> None:
+    assert not Rollout(metadata.uri, lambda _: unknown, begin=at_once).is_replaced()
+
+
+def test_a_read_that_hangs_delays_nothing_and_is_not_begun_again(metadata: Metadata) -> None:
+    time, answer, begun = VirtualTime(), Event(), Semaphore(0)
+
+    def hanging(_: Identity) -> str:
+        begun.release()
+        answer.wait(20)
+        return "web:8"
+
+    one = Rollout(metadata.uri, hanging, time=time)
+    for _ in range(10):
+        assert not one.is_replaced(), "not known yet"
+        time.advance(400)
+    assert begun.acquire(timeout=20)
+    (reader,) = [each for each in enumerate_threads() if each.name == "deployed task definition"]
+    answer.set()
+    reader.join(20)
+    assert one._is_replaced
+    assert not begun.acquire(blocking=False)
+
+
+def test_without_a_thread_nothing_is_read(metadata: Metadata, caplog: Any) -> None:
+    def none_left(_: Callable[[], None]) -> None:
+        raise RuntimeError("can't start new thread")
+
+    time = VirtualTime()
+    one = Rollout(metadata.uri, lambda _: "web:8", time=time, begin=none_left)
+    assert not one.is_replaced()
+    assert "can't start new thread" in caplog.text
+    one._begin = at_once
+    time.advance(400)
+    assert one.is_replaced()
 
 
 def test_outside_ecs_there_is_no_rollout(monkeypatch: Any) -> None:
