@@ -3,10 +3,13 @@
 A principal that may send to the queue decides what is in a message, so nothing in it is trusted: sizes are bounded,
 and texts are cleaned as those of ECS. Only events of ECS are deleted, also those that cannot be read. Any other message
 stays, because the setting may name the wrong queue, and its messages are the work of another program.
+
+Messages are read in a thread, so that none delays a poll: to search ten large ones for credentials can take seconds.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -32,7 +35,7 @@ HIDDEN_S = 30
 """Seconds until a message that was received and not deleted is received again."""
 
 MOST_CHARACTERS = 64 * 1024
-"""Of a message that is read. A task with ten containers takes 20 KB; the ten of a receive are parsed within 10 ms."""
+"""Of a message that is read. A task with ten containers takes 20 KB."""
 
 MOST_CONTAINERS = 10
 """Of a task definition in ECS."""
@@ -77,7 +80,9 @@ class SqsEvents:
             WaitTimeSeconds=int(RECEIVE_MESSAGE.waits_s),
             VisibilityTimeout=HIDDEN_S,
         )
-        return delivery_in(answer, self._clocks.wall())
+        if not answer.has("Messages"):
+            return Delivery()
+        return await asyncio.to_thread(delivery_in, answer, self._clocks.wall())
 
     async def delete(self, delivery: Delivery) -> None:
         entries = [{"Id": str(number), "ReceiptHandle": each} for number, each in enumerate(delivery.receipts)]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from threading import Thread, current_thread
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autoscaler.aws import event_queue
 from autoscaler.aws.answers import ResponsePart
 from autoscaler.aws.calls import RECEIVE_MESSAGE, Call
 from autoscaler.aws.connection import Aws
@@ -246,6 +248,21 @@ async def test_messages_are_received_by_long_polling_and_deleted_together(
     assert [each["ReceiptHandle"] for each in deleted.body["Entries"]] == ["r1", "r3"]
     assert len({each["Id"] for each in deleted.body["Entries"]}) == 2
     assert (len(delivery.events), delivery.malformed, delivery.foreign) == (1, 1, 1)
+
+
+async def test_messages_are_read_in_a_thread(aws: Aws, double: AwsDouble, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To search ten large messages for credentials takes up to seconds, in which other services are polled."""
+    threads = set[Thread]()
+
+    def recorded(answer: ResponsePart, now: float) -> Delivery:
+        threads.add(current_thread())
+        return delivery_in(answer, now)
+
+    monkeypatch.setattr(event_queue, "delivery_in", recorded)
+    double.on("ReceiveMessage", ok({"Messages": [message(stopped_task(NOW), "r1")]}))
+    await aws.events(EVENTS).receive()
+    assert threads
+    assert current_thread() not in threads
 
 
 async def test_an_empty_queue_has_no_messages_and_nothing_is_deleted(aws: Aws, double: AwsDouble) -> None:
