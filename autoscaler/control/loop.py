@@ -254,7 +254,7 @@ class ServiceLoop:
         outcome, failure = await self._act(decision, self._causes(seen.fleet))
         if outcome == "accepted":
             self._watches.wrote(seen.now, seen.fleet, decision.target)
-        alone = self._conflicts.none_known
+        alone, ref = self._conflicts.none_known, self._service.ref
         shadow = self._shadow.see(self._service, policy, seen, memory, decision, alone=alone)
         notices = (
             *wrong_tag,
@@ -266,9 +266,9 @@ class ServiceLoop:
             *([] if shadow is None else [shadow]),
             *_assumed(policy, seen),
             *_failing(seen.fleet.failure),
-            *ecs_notices(policy, seen, self._service.ref.cluster, self._service.ref.service),
+            *ecs_notices(policy, seen, ref.cluster, ref.service, ref.region),
         )
-        poll = Poll(self._service.ref, policy, seen, memory, decision, outcome, failure, notices=notices)
+        poll = Poll(ref, policy, seen, memory, decision, outcome, failure, notices=notices)
         return self._watches.onto(poll, seen.fleet, self._service.task_price)
 
     @property

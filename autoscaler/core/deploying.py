@@ -114,27 +114,33 @@ def many_deployments(fleet: Fleet) -> Advice | None:
     )
 
 
-def rebalancing_risk(policy: Policy, fleet: Fleet, cluster: str, service: str) -> Advice | None:
+def rebalancing_risk(
+    policy: Policy, fleet: Fleet, cluster: str, service: str, region: str | None = None
+) -> Advice | None:
     """Return that zone rebalancing can stop busy tasks of these workers, with the command that disables it. None: the
-    workers protect themselves, there is at most one task, or ECS does not say that rebalancing is enabled.
+    workers protect themselves, there is at most one task, or ECS does not say that rebalancing is enabled. `region`
+    None: that of the environment.
     """
     is_safe = policy.workers is WorkerSafety.SELF_PROTECTING or policy.max_tasks <= 1
     if is_safe or not fleet.rebalancing.is_enabled:
         return None
     unsafe = policy.workers is WorkerSafety.UNSAFE
+    where = "" if region is None else f" --region {region}"
     harm = "loses them" if unsafe else "must finish or return them within stopTimeout"
     return Advice(
         f"Availability Zone rebalancing is enabled: ECS can stop a task with messages in progress, which {harm}",
         "use self-protecting workers (docs/workers.md), or disable it: aws ecs update-service "
-        f"--cluster {cluster} --service {service} --availability-zone-rebalancing DISABLED",
+        f"--cluster {cluster} --service {service}{where} --availability-zone-rebalancing DISABLED",
     )
 
 
-def ecs_notices(policy: Policy, seen: Observation, cluster: str, service: str) -> list[Missing]:
+def ecs_notices(
+    policy: Policy, seen: Observation, cluster: str, service: str, region: str | None = None
+) -> list[Missing]:
     """Return the warnings about deployments, rebalancing and stopTimeout at this poll, each with its kind."""
     found = {
         "deployments": many_deployments(seen.fleet),
-        "zone_rebalancing": rebalancing_risk(policy, seen.fleet, cluster, service),
+        "zone_rebalancing": rebalancing_risk(policy, seen.fleet, cluster, service, region),
         "stop_timeout": short_stop(policy, seen.knowledge, seen.stop_timeout),
     }
     return [Missing(advice.text, kind) for kind, advice in found.items() if advice is not None]

@@ -171,6 +171,13 @@ def test_rebalancing_is_a_risk_for_several_tasks_that_do_not_protect_themselves(
         assert ("which loses them" in advice.cause) == (workers is WorkerSafety.UNSAFE)
 
 
+def test_the_command_against_rebalancing_names_the_region_of_the_service() -> None:
+    """Without it, the command would change a service of the same name in the user's own Region."""
+    risky, during = policy(workers=WorkerSafety.UNSAFE), replace(seen(0), fleet=fleet(enabled=True))
+    notices = ecs_notices(risky, during, "prod", "orders", "eu-north-1")
+    assert "--service orders --region eu-north-1 --availability-zone-rebalancing DISABLED" in notices[0].reason
+
+
 def test_a_steady_service_has_no_notice_and_one_with_every_problem_has_each_once() -> None:
     steady = replace(seen(0), fleet=fleet(deployment(state="COMPLETED"), enabled=False))
     assert ecs_notices(policy(workers=WorkerSafety.DRAINING, processing_time_s=90.0), steady, "prod", "orders") == []

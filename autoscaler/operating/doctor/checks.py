@@ -232,7 +232,7 @@ def _unread_stop(key: str, gap: Missing, policy: Policy) -> Finding:
 
 
 def _hindrances(service: ServiceConfig, fleet: Fleet, wall: float) -> Iterator[Finding]:
-    key, policy = service.ref.key, service.policy
+    key, ref, policy = service.ref.key, service.ref, service.policy
     if not policy.min_tasks <= fleet.desired <= policy.max_tasks:
         yield note(
             key,
@@ -249,7 +249,7 @@ def _hindrances(service: ServiceConfig, fleet: Fleet, wall: float) -> Iterator[F
         )
     if (many := many_deployments(fleet)) is not None:
         yield note(key, "deployments", many.cause, many.remedy)
-    if (risk := rebalancing_risk(policy, fleet, service.ref.cluster, service.ref.service)) is not None:
+    if (risk := rebalancing_risk(policy, fleet, ref.cluster, ref.service, ref.region)) is not None:
         yield note(key, "zone rebalancing", risk.cause, risk.remedy)
     if fleet.deployment is not None and policy.deployments.hold_scale_in:
         yield note(key, "deployment", "a deployment is in progress: no scale-in until it ends", "no action needed")
