@@ -74,12 +74,18 @@ def revision_words(revisions: Revisions) -> str:
     return f"{own}, {several(behind, 'revision')} behind {newest}"
 
 
+def _failed(fleet: Fleet) -> list[ActiveDeployment]:
+    """Return the deployments that failed. One that ECS did not roll back stays the newest, and is not unfinished."""
+    return [one for one in fleet.deployments if one.state == "FAILED"]
+
+
 def ecs_lines(fleet: Fleet, revisions: Revisions | None, now: Instant) -> list[tuple[str, str]]:
     """Return what a deployment, the task definition and zone rebalancing are doing, each with its name."""
     lines = []
     count, parts = unfinished(fleet), shares(fleet)
     if count or parts:
         lines.append(("deployments", f"{are(count, 'deployment')} unfinished" + (f": {parts}" if parts else "")))
+    if count or parts or _failed(fleet):
         # The name of a task definition has up to 255 characters: in the text it can be wrapped.
         named = [(one, f"{one.definition}: " if one.definition else "") for one in fleet.deployments]
         lines += [(f"deployment {one.status}", f"{name}{state_of(one, now)}") for one, name in named]
@@ -98,6 +104,7 @@ def ecs_summary(fleet: Fleet, revisions: Revisions | None) -> str | None:
     count, behind = unfinished(fleet), None if revisions is None else revisions.behind
     parts = [f"{are(count, 'deployment')} unfinished"] if count else []
     parts += [shown] if (shown := shares(fleet)) is not None else []
+    parts += [" ".join(filter(None, ("deployment", one.definition, "failed"))) for one in _failed(fleet)]
     parts += ["zone rebalancing moves tasks"] if fleet.rebalancing.moved_at is not None else []
     parts += [f"task definition {revision_words(revisions)}"] if revisions is not None and behind else []
     return "; ".join(parts) or None

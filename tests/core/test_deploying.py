@@ -156,6 +156,15 @@ def test_the_lines_and_the_summary_of_a_service() -> None:
     assert ecs_summary(fleet(), None) is None
 
 
+def test_a_failed_deployment_is_shown_though_none_is_unfinished() -> None:
+    failed = deployment(state="FAILED", reason="tasks failed to start.", failed=30, definition="web:8")
+    assert ecs_lines(fleet(failed), None, NOW) == [
+        ("deployment PRIMARY", "web:8: FAILED, 30 tasks failed: tasks failed to start")
+    ]
+    assert ecs_summary(fleet(failed), None) == "deployment web:8 failed"
+    assert ecs_summary(fleet(failed._replace(definition="")), None) == "deployment failed"
+
+
 @pytest.mark.parametrize("enabled", [True, False, None])
 @pytest.mark.parametrize("workers", [None, *WorkerSafety])
 @pytest.mark.parametrize("most", [1, 2])
