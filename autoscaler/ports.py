@@ -290,13 +290,14 @@ class StartedAfter(NamedTuple):
 
 
 class StartReading(NamedTuple):
-    """Tasks of a service that have started, and the `task_number` of each that runs or starts now. `dropped`: tasks
-    that have started and whose times cannot be used.
+    """Tasks of a service that have started, and the `task_number` of each that runs or starts now. `dropped`: how many
+    tasks have started and have times that cannot be used; `unusable`: the `task_number` of each of them.
     """
 
     tasks: tuple[StartedTask, ...]
     running: frozenset[int]
     dropped: int = 0
+    unusable: frozenset[int] = frozenset()
 
 
 class StartPort(Protocol):

@@ -40,10 +40,11 @@ class EcsStarts:
             async with within(WHOLE_S, service_subject(service), "reading its tasks' start-up times"):
                 arns = await self._listed(service, known)
                 new = [arn for arn in arns if _number(arn) not in known][:PAGE]
-                tasks, dropped = await self._described(service, new) if new else ((), 0)  # ECS rejects an empty list
+                found = await self._described(service, new) if new else _Described()  # ECS rejects an empty list
         except AutoscalerError as fault:
             return missing(fault)
-        return StartReading(tasks, frozenset(map(_number, arns)), dropped)
+        running, unusable = frozenset(map(_number, arns)), frozenset(found.unusable)
+        return StartReading(tuple(found.started), running, found.dropped, unusable)
 
     async def _listed(self, service: ServiceRef, known: AbstractSet[int]) -> list[str]:
         arns: list[str] = []
@@ -66,10 +67,7 @@ class EcsStarts:
             more = {"nextToken": answer.word("nextToken")}
         return list(dict.fromkeys(arns))
 
-    async def _described(self, service: ServiceRef, arns: list[str]) -> tuple[tuple[StartedTask, ...], int]:
-        """Return the tasks that have started, and the number of those whose times cannot be used: a time is missing or
-        malformed, or contradicts another.
-        """
+    async def _described(self, service: ServiceRef, arns: list[str]) -> _Described:
         answer = await self._caller.ask(
             DESCRIBE_TASKS,
             service_subject(service),
@@ -78,18 +76,35 @@ class EcsStarts:
             cluster=service.cluster,
             tasks=arns,
         )
-        started, dropped = list[StartedTask](), 0
+        found = _Described()
         for one in answer.parts("tasks"):
-            try:
-                task = _started(one) if one.has("startedAt") else None
-            except Unreadable:
-                dropped += 1
-                continue
-            if task is not None and task.is_consistent:
-                started.append(task)
-            else:
-                dropped += task is not None
-        return tuple(started), dropped
+            found.add(one)
+        return found
+
+
+class _Described:
+    """The tasks that have started, and those whose times cannot be used: a time is missing or malformed, or contradicts
+    another. `unusable`: their numbers; one whose ARN is missing has none, and is counted only.
+    """
+
+    def __init__(self) -> None:
+        self.started: list[StartedTask] = []
+        self.dropped = 0
+        self.unusable: list[int] = []
+
+    def add(self, one: ResponsePart) -> None:
+        if not one.has("startedAt"):
+            return
+        try:
+            task = _started(one)
+        except Unreadable:
+            task = None
+        if task is not None and task.is_consistent:
+            self.started.append(task)
+            return
+        self.dropped += 1
+        arn = one.body.get("taskArn")
+        self.unusable += [_number(arn)] if isinstance(arn, str) else []
 
 
 def _number(arn: str) -> int:

@@ -57,7 +57,7 @@ class StartWatch:
         self._due: Instant = -inf
         self._retry_s = RETRY_S
         self._seen = array("I")
-        """The numbers of the tasks that were read and run."""
+        """The numbers of the tasks that were read and run, also of those whose times cannot be used."""
         self._until = -inf
         """The newest start that was read, in seconds since the epoch: an earlier one counts no more."""
         self._starts: tuple[RevisionStarts, ...] = ()
@@ -116,7 +116,8 @@ class StartWatch:
             for task in tasks
             if task.started > self._until and task.task not in known
         ]
-        self._seen = array("I", sorted((known | {task.task for task in answer.tasks}) & answer.running))
+        seen = known | answer.unusable | {task.task for task in answer.tasks}
+        self._seen = array("I", sorted(seen & answer.running))
         self._until = max((task.started for task in new), default=self._until)
         self._starts, self._new = with_started(self._starts, new), new
         times = tuple(start_times(revision) for revision in reversed(self._starts))

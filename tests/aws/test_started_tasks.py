@@ -104,7 +104,7 @@ async def test_a_task_whose_times_contradict_each_other_is_dropped_and_counted(
     double.on("DescribeTasks", described(one("a", **times), one("b")))
     answer = await read(aws)
     assert [task.task for task in answer.tasks] == [task_number("b")]
-    assert answer.dropped == 1
+    assert (answer.dropped, answer.unusable) == (1, numbers("a"))
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ async def test_a_malformed_task_is_dropped_and_counted(aws: Aws, double: AwsDoub
     double.on("DescribeTasks", described(one("a", taskDefinitionArn=None), one("b"), one("c", taskArn=None)))
     answer = await read(aws)
     assert [task.task for task in answer.tasks] == [task_number("b")]
-    assert answer.dropped == 2
+    assert (answer.dropped, answer.unusable) == (2, numbers("a"))
 
 
 async def test_further_pages_are_read_only_until_enough_tasks_are_new(aws: Aws, double: AwsDouble) -> None:

@@ -39,7 +39,7 @@ class FakeStarts:
     """A `StartPort`. `tasks`: those that run. `answer`: returned instead, if it is set."""
 
     tasks: list[StartedTask] = field(default_factory=list)
-    answer: Missing | None = None
+    answer: Missing | StartReading | None = None
     names: int = 0
     reads: list[float] = field(default_factory=list)
     known: list[AbstractSet[int]] = field(default_factory=list)
@@ -277,6 +277,21 @@ def test_a_task_that_leaves_the_list_and_returns_counts_once() -> None:
             learned += len(watch.take())
         assert len(tasks.reads) == 4
         assert learned == 2
+
+    run_virtually(main())
+
+
+def test_a_task_whose_times_cannot_be_used_is_read_and_counted_once() -> None:
+    async def main() -> None:
+        bad, watch = task_number("bad"), StartWatch(ServiceRef("orders", "prod", "orders"))
+        tasks = FakeStarts(answer=StartReading((), frozenset((bad,)), 1, frozenset((bad,))))
+        ports: Ports = replace(ports_of(FakePorts()), starts=tasks)
+        await watch.check(Fleet(1, 1, 0, now()), ports)
+        await asyncio.sleep(1000.0)
+        tasks.answer = None
+        await watch.check(Fleet(2, 2, 0, now()), ports)
+        assert tasks.known == [frozenset(), frozenset((bad,))]
+        assert watch.dropped == 1
 
     run_virtually(main())
 
