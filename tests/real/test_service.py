@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from autoscaler.core.model import Trouble
+from autoscaler.diagnosis.holding import DiagnosisSummary
 from autoscaler.ports import QueueRef, ServiceRef
 from tests.browser import BrowserTab
 from tests.real.test_page import DRAWN, shown, text
@@ -33,7 +34,7 @@ TASKS = "document.querySelector('#charts .u-over')"
 
 @pytest.fixture(scope="module")
 def desk() -> JournalDesk:
-    """A service that was played for 100 minutes, and three others."""
+    """A service that was played for 100 minutes, and others that were polled once."""
     desk, _ = lively((ORDERS,), 100 * 60.0)
     status = desk.store.find("orders")
     assert status is not None
@@ -51,6 +52,8 @@ def desk() -> JournalDesk:
     desk.record(replace(poll, service=ServiceRef("starts", "prod", "starts"), starts=times))
     denied = replace(poll, service=ServiceRef("unseen", "prod", "unseen"), starts=report(gap=DENIED))
     desk.record(denied)
+    found = DiagnosisSummary(0.0, "All tasks stopped: exit code 1. It began at 22:08 UTC.", (), ("11 of 11 tasks",), ())
+    desk.record(replace(poll, service=ServiceRef("failing", "prod", "failing"), diagnosis=found))
     return desk
 
 
@@ -190,6 +193,13 @@ async def test_the_other_states_of_a_service(desk: JournalDesk, tmp_path: Path) 
         commands = await tab.value("[...document.querySelectorAll('.command code')].map(n => n.textContent)")
         assert commands == [f"autoscaler {verb} 'order'\\''s mails'" for verb in ("explain", "pause")]
         assert await tab.value("document.getElementById('console').hidden"), "its Region is unknown"
+
+        await visit(tab, "/services/failing")
+        assert await text(tab, "#trouble b") == "All tasks stopped: exit code 1."
+        assert (await text(tab, "#trouble")).startswith("All tasks stopped: exit code 1. It began at 22:08 UTC. (read ")
+        marker = "document.querySelector('#trouble li').getBoundingClientRect().left"
+        frame = "document.querySelector('#trouble').getBoundingClientRect().left"
+        assert await tab.value(f"{marker} - {frame}") > 20, "its bullet is within the frame"
 
         await visit(tab, "/services/old-orders")
         assert "no service of this name" in await text(tab, "#notice")

@@ -50,8 +50,8 @@ export function showTrouble({trouble, diagnosis, at, row}) {
 }
 
 function showDiagnosis({at: read_at, text, findings, stops, not_seen: gaps}, at, key) {
-  const [{class: kind, source} = {}] = findings;
-  fill($('trouble'), el('b', {}, text), ` (${kind ? `class ${kind}, ` : ''}read ${duration(Math.max(0, at - read_at))} ago) `,
+  const [{class: kind, source} = {}] = findings, end = text.indexOf('. ') + 1 || text.length;
+  fill($('trouble'), el('b', {}, text.slice(0, end)), `${text.slice(end)} (${kind ? `class ${kind}, ` : ''}read ${duration(Math.max(0, at - read_at))} ago) `,
     source && link('AWS documentation', source), ' ', toRunbook('autoscalerstalledstart'),
     stops.length && el('ul', {}, ...stops.map(stop => el('li', {}, stop))),
     ...gaps.map(({what, why, remedy}) => el('div', {}, `Not seen: ${what}: ${why}${remedy ? `; ${remedy}` : ''}.`)),
