@@ -102,7 +102,8 @@ def ecs_lines(fleet: Fleet, revisions: Revisions | None, now: Instant) -> list[t
 def ecs_summary(fleet: Fleet, revisions: Revisions | None) -> str | None:
     """Return what is unusual, in a few words (None: nothing): for a list of services."""
     count, behind = unfinished(fleet), None if revisions is None else revisions.behind
-    parts = [f"{are(count, 'deployment')} unfinished"] if count else []
+    parts = [] if fleet.failure is None else [f"tasks fail to start or to stay up (class {fleet.failure.kind})"]
+    parts += [f"{are(count, 'deployment')} unfinished"] if count else []
     parts += [shown] if (shown := shares(fleet)) is not None else []
     parts += [" ".join(filter(None, ("deployment", one.definition, "failed"))) for one in _failed(fleet)]
     parts += ["zone rebalancing moves tasks"] if fleet.rebalancing.moved_at is not None else []

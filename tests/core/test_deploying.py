@@ -27,6 +27,7 @@ from autoscaler.core.model import (
     Fleet,
     QueueReading,
     Revisions,
+    StartFailure,
     StopTimeout,
     Utilization,
     ZoneRebalancing,
@@ -154,6 +155,12 @@ def test_the_lines_and_the_summary_of_a_service() -> None:
     assert ecs_lines(fleet(), None, NOW) == []
     assert ecs_summary(calm, Revisions("web:8", "web:8")) is None
     assert ecs_summary(fleet(), None) is None
+
+
+def test_the_summary_begins_with_starts_that_fail() -> None:
+    """A list of services shows them also before a message has waited longer than the latency target."""
+    failing = replace(fleet(NEW), failure=StartFailure("fix", "no_image", "the image does not exist", "push it", NOW))
+    assert ecs_summary(failing, None) == ("tasks fail to start or to stay up (class fix); 1 deployment is unfinished")
 
 
 def test_a_failed_deployment_is_shown_though_none_is_unfinished() -> None:
