@@ -82,8 +82,8 @@ class DeliveredEvidence(NamedTuple):
     def added_to(self, read: StoppedTasks) -> StoppedTasks:
         """Return the stopped tasks that were read and those that were delivered, each once, newest first.
 
-        ECS and EventBridge describe a task with the same times and texts, so equal descriptions are the same task. Of
-        several tasks with equal descriptions, as many count as one of the two sources has.
+        ECS and EventBridge describe a task with the same ID, times and texts. Of several tasks without an ID and with
+        equal descriptions, as many count as one of the two sources has.
         """
         more = Counter(map(_described, self.stopped))
         more.subtract(map(_described, read.tasks))
@@ -202,4 +202,4 @@ class DeliveredEvents:
 
 
 def _described(task: StoppedTask) -> Hashable:
-    return round(1_000 * task.at), task.definition, task.code, task.reason, task.containers
+    return task.name or (round(1_000 * task.at), task.definition, task.code, task.reason, task.containers)

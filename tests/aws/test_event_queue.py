@@ -46,6 +46,7 @@ def test_a_stopped_task_is_evidence_as_the_ecs_api_describes_it() -> None:
         "Essential container in task exited",
         "web:7",
         (StoppedContainer("app", 1, ""),),
+        "t1",
     )
 
 
