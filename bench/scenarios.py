@@ -362,8 +362,9 @@ async def failing_starts(services: int = 1000, failing: int = 100, for_s: float 
         clean_s = await _lag(on, 60)
         await on.control("record", forget=True)
         names = [f"service-{number:05d}" for number in range(0, services, services // failing)]
-        await on.control("fail", cluster="bench", names=names, reason=FAILING)
-        await on.control("queue", names=[name.replace("service", "queue") for name in names], visible=100_000)
+        await on.control("fail", cluster="bench", names=names, reason=FAILING, region=REGION)
+        queues = [name.replace("service", "queue") for name in names]
+        await on.control("queue", names=queues, visible=100_000, region=REGION)
         failing_s = await _lag(on, for_s)
         after, record = await on.metrics(), await on.control("record")
     known = sum(value for name, value in after.items() if name.startswith("autoscaler_start_failure{"))

@@ -51,6 +51,11 @@ def tasks_arn(service: ServiceRef, home: Home) -> str:
     return _ecs_arn(service, home, f"task/{short_name(service.cluster)}/*")
 
 
+def deployments_arn(service: ServiceRef, home: Home) -> str:
+    """Return the ARN pattern of the service's deployments."""
+    return _ecs_arn(service, home, f"service-deployment/{short_name(service.cluster)}/{service.service}/*")
+
+
 def log_streams_arn(service: ServiceRef, home: Home) -> str:
     """Return the ARN pattern of all log streams of the account: the log groups are in the task definitions, and a group
     may be in another Region.
@@ -87,6 +92,7 @@ RESOURCES: Mapping[ResourceForm, Callable[[ServiceRef, Home], str]] = {
     ResourceForm.SERVICE: service_arn,
     ResourceForm.PAUSE_TAG: service_arn,
     ResourceForm.TASKS: tasks_arn,
+    ResourceForm.SERVICE_DEPLOYMENTS: deployments_arn,
     ResourceForm.LOG_STREAMS: log_streams_arn,
     ResourceForm.FARGATE_QUOTAS: quotas_arn,
     ResourceForm.ANY: _any,

@@ -34,6 +34,7 @@ class Purpose(StrEnum):
     PAUSE_SERVICES = "PauseServices"
     RECEIVE_EVENTS = "ReceiveEvents"
     READ_CONTAINER_LOGS = "ReadContainerLogs"
+    LIST_DEPLOYMENTS = "ListDeployments"
     READ_DEPLOYMENTS = "ReadDeployments"
     READ_SUBNETS = "ReadSubnets"
     READ_QUOTAS = "ReadQuotas"
@@ -47,6 +48,7 @@ class ResourceForm(Enum):
     QUEUE = "the queue"
     SERVICE = "the service", True
     TASKS = "the cluster's tasks", True
+    SERVICE_DEPLOYMENTS = "the service's deployments", True
     PAUSE_TAG = "the service", False
     """A service, and only the tag that pauses it. This call has no condition key for the cluster."""
     ROLE = "the role, and allow it in the role's trust policy, with this external_id if the policy requires one"

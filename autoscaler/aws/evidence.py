@@ -45,14 +45,14 @@ GET_LOG_EVENTS = Api(
 LIST_SERVICE_DEPLOYMENTS = Api(
     "ecs:ListServiceDeployments",
     Category.DEPLOYMENT_READ,
-    ResourceForm.ANY_IN_CLUSTER,
-    Purpose.READ_DEPLOYMENTS,
+    ResourceForm.SERVICE,
+    Purpose.LIST_DEPLOYMENTS,
     Holder.COMMAND,
 )
 DESCRIBE_SERVICE_DEPLOYMENTS = Api(
     "ecs:DescribeServiceDeployments",
     Category.DEPLOYMENT_READ,
-    ResourceForm.ANY_IN_CLUSTER,
+    ResourceForm.SERVICE_DEPLOYMENTS,
     Purpose.READ_DEPLOYMENTS,
     Holder.COMMAND,
 )

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable
 from typing import NamedTuple
 
+from autoscaler.aws.operator import Operator
 from autoscaler.aws.stopped_tasks import not_seen
 from autoscaler.diagnosis.concluding import Diagnosis, concluded
 from autoscaler.diagnosis.evidence import ReadEvidence
@@ -31,9 +32,14 @@ def examine(service: ServiceRef) -> Examined:
 
 async def _examined(service: ServiceRef) -> Examined:
     async with operator() as aws:
-        read, stopped = await asyncio.gather(_state(aws.tasks.service(service)), aws.tasks.stopped(service))
-        state, now = read if isinstance(read, ServiceReport) else None, time.time()
-        evidence = await aws.evidence.read(service, state, stopped, now)
+        return await examined(service, aws)
+
+
+async def examined(service: ServiceRef, aws: Operator) -> Examined:
+    """Read over these connections, and return the result."""
+    read, stopped = await asyncio.gather(_state(aws.tasks.service(service)), aws.tasks.stopped(service))
+    state, now = read if isinstance(read, ServiceReport) else None, time.time()
+    evidence = await aws.evidence.read(service, state, stopped, now)
     return result_of(read, stopped, now, evidence)
 
 

@@ -313,6 +313,7 @@ BY_OPERATORS: Mapping[str, tuple[Purpose, ...]] = {
         Purpose.READ_TASK_DEFINITIONS,
         Purpose.READ_TASKS,
         Purpose.READ_CONTAINER_LOGS,
+        Purpose.LIST_DEPLOYMENTS,
         Purpose.READ_DEPLOYMENTS,
         Purpose.READ_SUBNETS,
         Purpose.READ_QUOTAS,

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from autoscaler.aws.operator import connect_operator
 from autoscaler.diagnosis import Failure, FailureClass, failures
 from autoscaler.diagnosis.evidence import MOST_LINE, MOST_LINES
 from autoscaler.diagnosis.stops import GENERAL
-from autoscaler.operating.diagnosing import _examined
+from autoscaler.operating.diagnosing import examined
+from autoscaler.operating.status import Uncounted
 from autoscaler.ports import ServiceRef
 from tests.aws.double import AwsDouble, AwsReply, fault, ok, refused, serving
+from tests.aws.spies import Spies
 from tests.cli.test_diagnose import EXITED, NO_FARGATE, PULL, READS, SCALED_IN, diagnose, document
 from tests.cli.worlds import WORLD
 from tests.operating.stops import NOW, container, defined, event, logged, rollout, staged, task
@@ -280,15 +284,17 @@ async def test_every_cause_is_named_with_its_class_and_remedy_wherever_ecs_shows
     async with serving() as double:
         for name, value in (WORLD | {"AWS_ENDPOINT_URL": double.url}).items():
             monkeypatch.setenv(name, value)
-        for row in ON_TASKS:
-            if where == "deployment" and row.name in GENERAL:
-                continue  # what stopped the tasks is not in the text
-            stage(double, row, where)
-            found = (await _examined(ORDERS)).diagnosis
-            main = found.findings[0]
-            meaning = found.paragraph.partition("What to do")[0].lower().find(row.meaning.lower()) >= 0
-            if not ((meaning or where == "deployment") and (main.kind, main.remedy) == (row.kind, row.remedy)):
-                wrong.append(f"{row.name}: {main.name}: {main.text}")
+        clock = asyncio.get_running_loop().time
+        async with connect_operator(Spies(), Uncounted(), clock, clock) as aws:  # its calls need not wait
+            for row in ON_TASKS:
+                if where == "deployment" and row.name in GENERAL:
+                    continue  # what stopped the tasks is not in the text
+                stage(double, row, where)
+                found = (await examined(ORDERS, aws)).diagnosis
+                main = found.findings[0]
+                meaning = found.paragraph.partition("What to do")[0].lower().find(row.meaning.lower()) >= 0
+                if not ((meaning or where == "deployment") and (main.kind, main.remedy) == (row.kind, row.remedy)):
+                    wrong.append(f"{row.name}: {main.name}: {main.text}")
     assert wrong == []
 
 

@@ -27,6 +27,7 @@ OTHERS: dict[Path, tuple[Any, Any]] = {
     ),
     ("caps",): ({"db": {"most": 90, "per_task": {"s": 1}}}, {"db": {"most": 80, "per_task": {"s": 1}}}),
     ("discover_clusters",): (["prod", "test"], ["prod"]),
+    ("event_queue",): ("events", "events-2"),
     ("http_host",): ("0.0.0.0", "::1"),
     ("web_config_file",): ("web.yml", "none"),
 }

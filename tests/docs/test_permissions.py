@@ -16,6 +16,7 @@ RESOURCES = {
     ResourceForm.TASKS: "the tasks of each cluster, in that cluster",
     ResourceForm.PAUSE_TAG: "the services, and only that tag key",
     ResourceForm.ROLE: "the roles",
+    ResourceForm.SERVICE_DEPLOYMENTS: "the deployments of the services, in their cluster",
     ResourceForm.LOG_STREAMS: "the log streams of the account, in every Region",
     ResourceForm.FARGATE_QUOTAS: "the quotas of Fargate",
     ResourceForm.ANY: "`*`",

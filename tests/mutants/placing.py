@@ -22,6 +22,7 @@ CALLED_AT_IMPORT = {
     ("forecast/models", "_seen"),
     ("policy", "Direction.__post_init__"),
     ("policy", "Policy.__post_init__"),
+    ("start_phases", "task_number"),
 }
 """Called while the core and its tests are imported: their results exist before they can be replaced."""
 

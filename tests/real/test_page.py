@@ -19,8 +19,9 @@ from typing import Any
 import pytest
 
 from autoscaler.config import Chosen
-from autoscaler.core.model import Backlog
-from autoscaler.core.policy import Mode, QueuePolicy
+from autoscaler.core.deploying import ecs_notices
+from autoscaler.core.model import ActiveDeployment, Backlog, Revisions, ZoneRebalancing
+from autoscaler.core.policy import Mode, QueuePolicy, WorkerSafety
 from autoscaler.ports import Poll, ServiceRef
 from autoscaler.telemetry import serve
 from autoscaler.telemetry.account import LogEvent
@@ -486,3 +487,39 @@ async def test_the_open_page_of_a_removed_service_says_so(tmp_path: Path) -> Non
         assert "/api/v1/services/orders" not in await tab.value(
             "[...document.querySelectorAll('a')].map(link => link.getAttribute('href'))"
         )
+
+
+@pytest.mark.parametrize(("width", "phone"), [(1280, False), (390, True)], ids=["desk", "phone"])
+async def test_deployments_task_definition_and_zones_are_shown_in_words(
+    tmp_path: Path, width: int, phone: bool
+) -> None:
+    during = seen(tasks=10)
+    deployments = (
+        ActiveDeployment(
+            "PRIMARY", "IN_PROGRESS", f"ECS deployment ecs-svc/{LONG} in progress.", "web:8", 400.0, 10, 10, failed=2
+        ),
+        ActiveDeployment("ACTIVE", "COMPLETED", "", "web:7", 0.0, running=7),
+        ActiveDeployment("ACTIVE", "COMPLETED", NASTY, "web:6", -9_000.0, running=1),
+    )
+    fleet = replace(during.fleet, deployments=deployments, rebalancing=ZoneRebalancing(True, 970.0))
+    desk, revisions = JournalDesk(), Revisions("web:8", "web:10")
+    during = replace(during, fleet=fleet)
+    policy = policy_of(workers=WorkerSafety.DRAINING)
+    notices = tuple(ecs_notices(policy, during, "prod", "orders-worker"))
+    desk.record(replace(decided(during, policy=policy), revisions=revisions, notices=notices))
+    async with shown(desk, "/services/orders", tmp_path, width=width, phone=phone) as tab:
+        words = await text(tab, "#ecs tbody")
+        assert "3 deployments are unfinished: old (web:7, web:6) 8 of 18, new (web:8) 10 of 18 running tasks" in words
+        assert "it waits for older tasks, a bake time or a hook" in words
+        assert "web:8, 2 revisions behind web:10" in words
+        assert "enabled, in progress: the newest event is 30 s old" in words
+        assert NASTY in words
+        assert await tab.value("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+        narrow = "document.querySelector('#ecs th').clientWidth"
+        assert await tab.value(narrow) >= 180, "no word of a name is broken"
+        assert "ECS refuses another one while 5 are" in await text(tab, "#decided")
+        assert await violations(tab) == []
+    calm = JournalDesk()
+    calm.record(holding())
+    async with shown(calm, "/services/orders", tmp_path, width=width, phone=phone) as tab:
+        assert await tab.value("document.getElementById('ecs').hidden")

@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from autoscaler.core.model import Trouble
+from autoscaler.diagnosis.concluding import TaskFinding
 from autoscaler.diagnosis.holding import DiagnosisSummary
+from autoscaler.diagnosis.table import FailureClass
 from autoscaler.ports import QueueRef, ServiceRef
 from tests.browser import BrowserTab
 from tests.real.test_page import DRAWN, shown, text
@@ -52,7 +54,9 @@ def desk() -> JournalDesk:
     desk.record(replace(poll, service=ServiceRef("starts", "prod", "starts"), starts=times))
     denied = replace(poll, service=ServiceRef("unseen", "prod", "unseen"), starts=report(gap=DENIED))
     desk.record(denied)
-    found = DiagnosisSummary(0.0, "All tasks stopped: exit code 1. It began at 22:08 UTC.", (), ("11 of 11 tasks",), ())
+    finding = TaskFinding(FailureClass.APPLICATION, "exit_error", "All tasks stopped: exit code 1.", "read its log")
+    stops = "8 of 11 tasks", "3 of 11 tasks"
+    found = DiagnosisSummary(0.0, f"{finding.text} It began at 22:08 UTC.", (finding,), stops, ())
     desk.record(replace(poll, service=ServiceRef("failing", "prod", "failing"), diagnosis=found))
     return desk
 
@@ -196,7 +200,7 @@ async def test_the_other_states_of_a_service(desk: JournalDesk, tmp_path: Path) 
 
         await visit(tab, "/services/failing")
         assert await text(tab, "#trouble b") == "All tasks stopped: exit code 1."
-        assert (await text(tab, "#trouble")).startswith("All tasks stopped: exit code 1. It began at 22:08 UTC. (read ")
+        assert (await text(tab, "#trouble")).startswith("All tasks stopped: exit code 1. It began at 22:08 UTC. (class ")
         marker = "document.querySelector('#trouble li').getBoundingClientRect().left"
         frame = "document.querySelector('#trouble').getBoundingClientRect().left"
         assert await tab.value(f"{marker} - {frame}") > 20, "its bullet is within the frame"

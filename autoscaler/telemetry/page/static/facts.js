@@ -50,10 +50,12 @@ export function showTrouble({trouble, diagnosis, at, row}) {
 }
 
 function showDiagnosis({at: read_at, text, findings, stops, not_seen: gaps}, at, key) {
-  const [{class: kind, source} = {}] = findings, end = text.indexOf('. ') + 1 || text.length;
-  fill($('trouble'), el('b', {}, text.slice(0, end)), `${text.slice(end)} (${kind ? `class ${kind}, ` : ''}read ${duration(Math.max(0, at - read_at))} ago) `,
-    source && link('AWS documentation', source), ' ', toRunbook('autoscalerstalledstart'),
-    stops.length && el('ul', {}, ...stops.map(stop => el('li', {}, stop))),
+  const [{class: kind, source, text: first} = {}] = findings;
+  // the paragraph begins with the main finding
+  const rest = first && text.startsWith(first) ? text.slice(first.length) : ` ${text}`;
+  fill($('trouble'), first ? el('b', {}, first) : null, `${rest} (${kind ? `class ${kind}, ` : ''}read ${duration(Math.max(0, at - read_at))} ago) `,
+    link('AWS documentation', source), ' ', toRunbook('autoscalerstalledstart'),
+    stops.length > 1 ? el('ul', {}, ...stops.map(stop => el('li', {}, stop))) : null,
     ...gaps.map(({what, why, remedy}) => el('div', {}, `Not seen: ${what}: ${why}${remedy ? `; ${remedy}` : ''}.`)),
     command(`autoscaler diagnose ${quoted(key)}`));
 }
