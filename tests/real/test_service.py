@@ -199,8 +199,9 @@ async def test_the_other_states_of_a_service(desk: JournalDesk, tmp_path: Path) 
         assert await tab.value("document.getElementById('console').hidden"), "its Region is unknown"
 
         await visit(tab, "/services/failing")
-        assert await text(tab, "#trouble b") == "All tasks stopped: exit code 1."
-        assert (await text(tab, "#trouble")).startswith("All tasks stopped: exit code 1. It began at 22:08 UTC. (class ")
+        finding = "All tasks stopped: exit code 1."
+        assert await text(tab, "#trouble b") == finding
+        assert f"{finding} It began at 22:08 UTC. (class " in await text(tab, "#trouble")
         marker = "document.querySelector('#trouble li').getBoundingClientRect().left"
         frame = "document.querySelector('#trouble').getBoundingClientRect().left"
         assert await tab.value(f"{marker} - {frame}") > 20, "its bullet is within the frame"
