@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from autoscaler.worker import Identity, Rollout
+from autoscaler.worker import RevisionCheck, TaskIdentity
 from autoscaler.worker.rollout import SPREAD, VARIABLE, described
 from tests.worker.times import VirtualTime
 
@@ -80,8 +80,8 @@ def deployed(revision: int, status: str = "PRIMARY", state: str = "IN_PROGRESS")
     return {"status": status, "rolloutState": state, "taskDefinition": ARN.format(revision)}
 
 
-def rollout(metadata: Metadata, ecs: FakeEcs, time: VirtualTime | None = None, **options: Any) -> Rollout:
-    return Rollout(metadata.uri, described(ecs), time=time or VirtualTime(), chance=lambda: 0.5, **options)
+def rollout(metadata: Metadata, ecs: FakeEcs, time: VirtualTime | None = None, **options: Any) -> RevisionCheck:
+    return RevisionCheck(metadata.uri, described(ecs), time=time or VirtualTime(), chance=lambda: 0.5, **options)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_ecs_is_read_once_per_interval_and_the_metadata_once(metadata: Metadata)
 @pytest.mark.parametrize(("drawn", "due_s"), [(0.0, 1 - SPREAD), (1.0, 1 + SPREAD)])
 def test_the_time_between_reads_varies(metadata: Metadata, drawn: float, due_s: float) -> None:
     time, ecs = VirtualTime(), FakeEcs(deployed(7))
-    one = Rollout(metadata.uri, described(ecs), every_s=100, time=time, chance=lambda: drawn)
+    one = RevisionCheck(metadata.uri, described(ecs), every_s=100, time=time, chance=lambda: drawn)
     one.is_replaced()
     time.advance(100 * due_s - 1)
     one.is_replaced()
@@ -168,26 +168,26 @@ def test_an_agent_without_the_name_of_the_service_needs_it_from_the_worker(metad
 
 
 def test_a_custom_function_receives_what_the_task_is(metadata: Metadata) -> None:
-    asked: list[Identity] = []
-    one = Rollout(metadata.uri, lambda own: asked.append(own) or "web:8", time=VirtualTime())  # type: ignore[func-returns-value]
+    asked: list[TaskIdentity] = []
+    one = RevisionCheck(metadata.uri, lambda own: asked.append(own) or "web:8", time=VirtualTime())  # type: ignore[func-returns-value]
     assert one.is_replaced()
-    assert asked == [Identity("shop", "orders", "web:7")]
+    assert asked == [TaskIdentity("shop", "orders", "web:7")]
 
 
 def test_outside_ecs_there_is_no_rollout(monkeypatch: Any) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
-    assert Rollout.from_environment(FakeEcs()) is None
+    assert RevisionCheck.from_environment(FakeEcs()) is None
     monkeypatch.setenv(VARIABLE, "http://127.0.0.1:1/v4/x")
-    one = Rollout.from_environment(FakeEcs())
+    one = RevisionCheck.from_environment(FakeEcs())
     assert one is not None
     assert not one.is_replaced(), "the endpoint does not answer"
     with pytest.raises(ValueError, match=VARIABLE):
-        Rollout("file:///etc/passwd", lambda _: None)
+        RevisionCheck("file:///etc/passwd", lambda _: None)
     with pytest.raises(ValueError, match="at least 60"):
-        Rollout("http://127.0.0.1/v4", lambda _: None, every_s=59)
+        RevisionCheck("http://127.0.0.1/v4", lambda _: None, every_s=59)
 
 
-def breaks(world: Any, one: Rollout | None, **settings: Any) -> list[float]:
+def breaks(world: Any, one: RevisionCheck | None, **settings: Any) -> list[float]:
     """Process 40 messages of 25 s each without being idle; return the times of the breaks."""
     world.sqs.send(*map(str, range(40)))
     began, found = world.time.now(), []
