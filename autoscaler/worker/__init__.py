@@ -8,7 +8,7 @@ docs/workers.md describes it, with the same calls in curl for other languages.
 from .agent import Agent, Refusal
 from .message import Message, Sqs
 from .protection import Protection
-from .rollout import Identity, Rollout
+from .rollout import RevisionCheck, TaskIdentity
 from .settings import Settings
 from .waiting import Bell, Time
 from .worker import Worker
@@ -16,13 +16,13 @@ from .worker import Worker
 __all__ = [
     "Agent",
     "Bell",
-    "Identity",
     "Message",
     "Protection",
     "Refusal",
-    "Rollout",
+    "RevisionCheck",
     "Settings",
     "Sqs",
+    "TaskIdentity",
     "Time",
     "Worker",
 ]

@@ -40,7 +40,7 @@ class Ecs(Protocol):
     def describe_services(self) -> Callable[..., Any]: ...
 
 
-class Identity(NamedTuple):
+class TaskIdentity(NamedTuple):
     """What a task is. `definition`: family and revision, such as `web:7`. `service`: empty if the agent has no
     ServiceName.
     """
@@ -50,7 +50,7 @@ class Identity(NamedTuple):
     definition: str
 
 
-class Rollout:
+class RevisionCheck:
     """Whether this task is of a task definition that its service replaces.
 
     `deployed`: returns the task definition that the service deploys, as `web:8` or as an ARN, or None if it is unknown.
@@ -61,7 +61,7 @@ class Rollout:
     def __init__(
         self,
         uri: str,
-        deployed: Callable[[Identity], str | None],
+        deployed: Callable[[TaskIdentity], str | None],
         *,
         service: str = "",
         every_s: float = 300.0,
@@ -77,13 +77,13 @@ class Rollout:
         self._host, self._port, self._path = address.hostname, address.port or 80, f"{address.path.rstrip('/')}/task"
         self._deployed, self._service, self._every_s = deployed, service, every_s
         self._time, self._chance, self._begin = time or Time(), chance, begin or _in_thread
-        self._own: Identity | None = None
+        self._own: TaskIdentity | None = None
         self._due = 0.0
         self._is_replaced = self._is_reading = False
         self._failed = ""
 
     @classmethod
-    def from_environment(cls, ecs: Ecs, *, service: str = "", every_s: float = 300.0) -> Rollout | None:
+    def from_environment(cls, ecs: Ecs, *, service: str = "", every_s: float = 300.0) -> RevisionCheck | None:
         """Use the endpoint of ECS, and `ecs:DescribeServices` with this client. None: not on ECS."""
         uri = os.environ.get(VARIABLE)
         return cls(uri, described(ecs), service=service, every_s=every_s) if uri else None
@@ -125,7 +125,7 @@ class Rollout:
             log.info("this task is of %s, the service deploys %s", own.definition, _name(deployed))
         self._is_replaced = replaced
 
-    def _identity(self) -> Identity:
+    def _identity(self) -> TaskIdentity:
         """Read the metadata of the task. Raises OSError, HTTPException, ValueError or KeyError."""
         connection = HTTPConnection(self._host, self._port, timeout=TIMEOUT_S)
         try:
@@ -137,7 +137,7 @@ class Rollout:
         finally:
             connection.close()
         service = self._service or str(task.get("ServiceName") or "")
-        return Identity(str(task["Cluster"]), service, f"{task['Family']}:{task['Revision']}")
+        return TaskIdentity(str(task["Cluster"]), service, f"{task['Family']}:{task['Revision']}")
 
     def _warn(self, problem: str) -> None:
         """Log a problem once, not at each read."""
@@ -146,12 +146,12 @@ class Rollout:
             log.warning("it is not known which task definition the service deploys: %s", problem[:300])
 
 
-def described(ecs: Ecs) -> Callable[[Identity], str | None]:
+def described(ecs: Ecs) -> Callable[[TaskIdentity], str | None]:
     """Return a function that reads the service's PRIMARY deployment: the newest one, and during a blue/green deployment
     the one that has the production traffic. A failed one replaces nothing.
     """
 
-    def deployed(own: Identity) -> str | None:
+    def deployed(own: TaskIdentity) -> str | None:
         answer = ecs.describe_services(cluster=own.cluster, services=[own.service])
         for service in answer.get("services", []):
             for one in service.get("deployments", []):

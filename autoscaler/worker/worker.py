@@ -20,7 +20,7 @@ from typing import Any
 from .agent import Refusal
 from .message import Message, Sqs
 from .protection import RETRY_S, Protection
-from .rollout import Rollout
+from .rollout import RevisionCheck
 from .settings import Settings
 from .waiting import Bell, Time
 
@@ -54,7 +54,7 @@ class Worker:
         *,
         settings: Settings | None = None,
         protection: Protection | None = None,
-        rollout: Rollout | None = None,
+        rollout: RevisionCheck | None = None,
         time: Time | None = None,
     ) -> None:
         self._sqs = sqs

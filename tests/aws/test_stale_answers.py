@@ -26,7 +26,7 @@ CREATED = 1_700_000_000.0
 
 
 @dataclass
-class Ecs:
+class StaleEcs:
     """One service. `proves`: its answers have an update time that grows with each change."""
 
     spies: Spies
@@ -74,7 +74,7 @@ class Queue(FakePorts):
 
 @dataclass
 class Scene:
-    ecs: Ecs
+    ecs: StaleEcs
     queue: Queue
     loop: ServiceLoop
     verdicts: list[Verdict] = field(default_factory=list)
@@ -94,7 +94,7 @@ class Scene:
 
 
 def scene(aws: Aws, double: AwsDouble, spies: Spies, *, proves: bool, limited: bool = True) -> Scene:
-    ecs, queue = Ecs(spies, proves), Queue(spies)
+    ecs, queue = StaleEcs(spies, proves), Queue(spies)
     double.on("DescribeServices", ecs.describe)
     double.on("UpdateService", ecs.update)
     limits = (RateLimit(60.0, tasks=2),) if limited else ()

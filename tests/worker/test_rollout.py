@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from autoscaler.worker import Identity, Rollout
+from autoscaler.worker import RevisionCheck, TaskIdentity
 from autoscaler.worker.rollout import SPREAD, VARIABLE, described
 from tests.worker.times import VirtualTime
 
@@ -81,9 +81,9 @@ def deployed(revision: int, status: str = "PRIMARY", state: str = "IN_PROGRESS")
     return {"status": status, "rolloutState": state, "taskDefinition": ARN.format(revision)}
 
 
-def rollout(metadata: Metadata, ecs: FakeEcs, time: VirtualTime | None = None, **options: Any) -> Rollout:
+def rollout(metadata: Metadata, ecs: FakeEcs, time: VirtualTime | None = None, **options: Any) -> RevisionCheck:
     usual: dict[str, Any] = {"time": time or VirtualTime(), "chance": lambda: 0.5, "begin": at_once}
-    return Rollout(metadata.uri, described(ecs), **(usual | options))
+    return RevisionCheck(metadata.uri, described(ecs), **(usual | options))
 
 
 def at_once(read: Callable[[], None]) -> None:
@@ -174,26 +174,26 @@ def test_an_agent_without_the_name_of_the_service_needs_it_from_the_worker(metad
 
 
 def test_a_custom_function_receives_what_the_task_is(metadata: Metadata) -> None:
-    asked: list[Identity] = []
-    one = Rollout(metadata.uri, lambda own: asked.append(own) or "web:8", begin=at_once)  # type: ignore[func-returns-value]
+    asked: list[TaskIdentity] = []
+    one = RevisionCheck(metadata.uri, lambda own: asked.append(own) or "web:8", begin=at_once)  # type: ignore[func-returns-value]
     assert one.is_replaced()
-    assert asked == [Identity("shop", "orders", "web:7")]
+    assert asked == [TaskIdentity("shop", "orders", "web:7")]
 
 
 @pytest.mark.parametrize("unknown", ["", "web", "arn:aws:ecs:eu-west-1:1:task-definition/web"])
 def test_a_task_definition_without_a_revision_is_unknown(metadata: Metadata, unknown: str) -> None:
-    assert not Rollout(metadata.uri, lambda _: unknown, begin=at_once).is_replaced()
+    assert not RevisionCheck(metadata.uri, lambda _: unknown, begin=at_once).is_replaced()
 
 
 def test_a_read_that_hangs_delays_nothing_and_is_not_begun_again(metadata: Metadata) -> None:
     time, answer, begun = VirtualTime(), Event(), Semaphore(0)
 
-    def hanging(_: Identity) -> str:
+    def hanging(_: TaskIdentity) -> str:
         begun.release()
         answer.wait(20)
         return "web:8"
 
-    one = Rollout(metadata.uri, hanging, time=time)
+    one = RevisionCheck(metadata.uri, hanging, time=time)
     for _ in range(10):
         assert not one.is_replaced(), "not known yet"
         time.advance(400)
@@ -210,7 +210,7 @@ def test_without_a_thread_nothing_is_read(metadata: Metadata, caplog: Any) -> No
         raise RuntimeError("can't start new thread")
 
     time = VirtualTime()
-    one = Rollout(metadata.uri, lambda _: "web:8", time=time, begin=none_left)
+    one = RevisionCheck(metadata.uri, lambda _: "web:8", time=time, begin=none_left)
     assert not one.is_replaced()
     assert "can't start new thread" in caplog.text
     one._begin = at_once
@@ -220,18 +220,18 @@ def test_without_a_thread_nothing_is_read(metadata: Metadata, caplog: Any) -> No
 
 def test_outside_ecs_there_is_no_rollout(monkeypatch: Any) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
-    assert Rollout.from_environment(FakeEcs()) is None
+    assert RevisionCheck.from_environment(FakeEcs()) is None
     monkeypatch.setenv(VARIABLE, "http://127.0.0.1:1/v4/x")
-    one = Rollout.from_environment(FakeEcs())
+    one = RevisionCheck.from_environment(FakeEcs())
     assert one is not None
     assert not one.is_replaced(), "the endpoint does not answer"
     with pytest.raises(ValueError, match=VARIABLE):
-        Rollout("file:///etc/passwd", lambda _: None)
+        RevisionCheck("file:///etc/passwd", lambda _: None)
     with pytest.raises(ValueError, match="at least 60"):
-        Rollout("http://127.0.0.1/v4", lambda _: None, every_s=59)
+        RevisionCheck("http://127.0.0.1/v4", lambda _: None, every_s=59)
 
 
-def breaks(world: Any, one: Rollout | None, **settings: Any) -> list[float]:
+def breaks(world: Any, one: RevisionCheck | None, **settings: Any) -> list[float]:
     """Process 40 messages of 25 s each without being idle; return the times of the breaks."""
     world.sqs.send(*map(str, range(40)))
     began, found = world.time.now(), []
