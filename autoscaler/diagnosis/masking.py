@@ -192,6 +192,11 @@ _LOOSE = re.compile(r"[ \t](?:(?:is|was|set to|to)[ \t])?(?=[^\s]*[0-9!@#$%^&*])
 _QUOTE = re.compile(r"[bruf]{0,2}(\\{0,3}[\"'`])")
 _WORD = re.compile(r"\S+")
 _NEXT = re.compile(r"[&;,|]\\{0,3}[\"']?[\w.-]{1,40}\\{0,3}[\"']?[=:]")
+NEXT_WITHIN = 512
+"""Characters of a value in which the next name is looked for: without a limit a long word of names takes quadratic
+time. A longer value is masked to the end of its word.
+"""
+
 _HARMLESS = re.compile(
     r"true|false|null|none|nil|undefined|yes|no|n/a|arn:\S*|\*+|xxx+|redacted|masked|hidden|\$\{?\w+", re.IGNORECASE
 )
@@ -299,8 +304,10 @@ def _end_of_plain(text: str, name: int, word: re.Match[str], line_end: int, stre
         is_yaml = before.strip(" -\t\"'") == ""
         phrase = None if is_yaml else _PHRASE.match(text, word.end())
         return phrase.end() if phrase else line_end
-    following = _NEXT.search(word[0])
-    return word.start() + (following.start() if following else len(word[0].rstrip(")]},;\"'")) or len(word[0]))
+    following = _NEXT.search(text, word.start(), min(word.end(), word.start() + NEXT_WITHIN))
+    if following:
+        return following.start()
+    return word.start() + (len(word[0].rstrip(")]},;\"'")) or len(word[0]))
 
 
 def _closing(text: str, at: int, quote: str) -> int:
