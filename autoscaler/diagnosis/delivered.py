@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from enum import StrEnum
+from functools import lru_cache
 from math import inf
 from typing import Generic, NamedTuple, TypeVar
 
@@ -101,9 +102,14 @@ class DeliveredEvidence(NamedTuple):
         """When the newest task stopped that should not, or ECS reported a problem: seconds since the epoch (-infinity:
         never).
         """
-        stops = (one.at for one in self.stopped if cause_of(one).row.kind is not FailureClass.NORMAL)
+        stops = (one.at for one in self.stopped if not _is_expected(one))
         events = (one.at for one in self.said if is_problem(one.text))
         return max(next(stops, -inf), next(events, -inf))
+
+
+@lru_cache(maxsize=2_000)  # each poll of a service asks again
+def _is_expected(task: StoppedTask) -> bool:
+    return cause_of(task).row.kind is FailureClass.NORMAL
 
 
 SENTENCES = {

@@ -4,7 +4,8 @@ Three kinds are found: texts of a known shape (access key IDs, JSON web tokens, 
 keys), values whose name says that they are secret (`password=...`, JSON, YAML, headers, URLs), and long random words.
 In doubt a text is masked. Names, ARNs, digests, hashes and UUIDs stay readable.
 
-No pattern here takes more than linear time; how far a value is searched is bounded by `MOST_VALUE`.
+No pattern here takes more than linear time, and how far a value is searched is bounded by `MOST_VALUE`. A line that
+consists of names of secrets is searched once for each: 20,000 characters, the most that is read, take up to 0.6 s.
 """
 
 from __future__ import annotations
