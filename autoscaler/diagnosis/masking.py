@@ -194,7 +194,7 @@ _QUOTE = re.compile(r"[bruf]{0,2}(\\{0,3}[\"'`])")
 _WORD = re.compile(r"\S+")
 _NEXT = re.compile(r"[&;,|]\\{0,3}[\"']?[\w.-]{1,40}\\{0,3}[\"']?[=:]")
 NEXT_WITHIN = 512
-"""Characters of a value in which the next name is looked for: without a limit a long word of names takes quadratic
+"""Characters of a value in which the next name is searched: without a limit a long word of names takes quadratic
 time. A longer value is masked to the end of its word.
 """
 
