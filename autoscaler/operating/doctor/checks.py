@@ -30,6 +30,7 @@ from autoscaler.core.workers import (
     short_stop,
     stop_words,
 )
+from autoscaler.diagnosis import UNKNOWN, classify
 from autoscaler.errors import AutoscalerError, Denied, Problem, Unavailable
 from autoscaler.findings import DAEMON, Finding, bad, good, note, split, text_and_remedy, unread
 from autoscaler.ports import Place, QueueRef, StartReport
@@ -241,12 +242,10 @@ def _hindrances(service: ServiceConfig, fleet: Fleet, wall: float) -> Iterator[F
             "no action if this is intended: the daemon raises a lower count at once, and scales in a higher one later",
         )
     if fleet.trouble is not None:
-        yield bad(
-            key,
-            "task starts",
-            f"ECS reports: {fleet.trouble.reason}",
-            "check the events of the ECS service: capacity, quotas, image, placement",
-        )
+        row = classify(fleet.trouble.reason)
+        known = f"{row.remedy}. " if row is not UNKNOWN else ""
+        remedy = f"{known}`autoscaler diagnose {key}` shows the tasks that stopped"
+        yield bad(key, "task starts", f"ECS reports: {fleet.trouble.reason.rstrip('. ')}", remedy)
     if (many := many_deployments(fleet)) is not None:
         yield note(key, "deployments", many.cause, many.remedy)
     if (risk := rebalancing_risk(policy, fleet, ref.cluster, ref.service, ref.region)) is not None:
