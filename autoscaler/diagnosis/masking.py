@@ -46,6 +46,7 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
     yield from (found.span(1) for found in _SCHEME.finditer(text) if not _PROSE.fullmatch(found[1]))
     yield from (found.span() for found in _RUN.finditer(text) if _is_random(found[0]))
     yield from _named(text)
+    yield from (one.span(2) for one in _VALUE_FIRST.finditer(text) if _strength(text, *one.span(3)))
 
 
 # Texts of a known shape.
@@ -61,6 +62,7 @@ _SHAPES = (
     re.compile(r"(?<![A-Za-z0-9])(?:SK|AC)[0-9a-f]{32}(?![A-Za-z0-9])"),
     re.compile(r"(?<=hooks\.slack\.com/)\S+|(?<=/api/webhooks/)\S+"),
     re.compile(r"(?<![\w:])\d{8,10}:[\w-]{30,}"),  # a bot's token of Telegram
+    re.compile(r"(?<=%3A%2F%2F)[^\s&]{1,300}?(?=%40)", re.IGNORECASE),  # of an encoded URL
     re.compile(r"(?<= -u )[^\s:]*:\S+|(?<=--user )[^\s:]*:\S+|(?<=jdbc:oracle:thin:)[^\s@]+(?=@)"),
 )
 
@@ -138,11 +140,13 @@ def _before_the_end(text: str, end: re.Match[str]) -> Iterator[tuple[int, int]]:
 # Values with a name that says that they are secret.
 
 _HINT = re.compile(
-    r"pass|pwd|secret|token|key|credential|cookie|auth|sig|dsn|connection|session|webhook|jwt|pin(?![a-z])|string",
+    r"pass|pwd|pw(?![a-z])|secret|token|key|credential|cookie|auth|sig|dsn|connection|session|webhook|jwt|pin(?![a-z])|string",
     re.IGNORECASE,
 )
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_STRONG = frozenset({"password", "passwords", "passwd", "passphrase", "passcode", "pwd", "secret", "secrets", "apikey"})
+_STRONG = frozenset(
+    {"password", "passwords", "passwd", "passphrase", "passcode", "pwd", "pw", "secret", "secrets", "apikey"}
+)
 _WEAK = frozenset(
     {
         "token",
@@ -189,6 +193,11 @@ _HEADERS = frozenset({"authorization", "cookie"})
 _IN_A_KEY = re.compile(r"[\w.-]")
 _SEPARATOR = re.compile(r"(?:\\{0,3}[\"'`])?\]?[ \t]{0,8}(?::=|=>|->|={1,2}|:|%3[Dd])[ \t]{0,40}")
 _PAIR = re.compile(r"\\{0,3}[\"'`]?[\s,]{1,60}\\{0,3}[\"']?value\\{0,3}[\"']?[ \t]{0,8}[:=][ \t]{0,8}", re.IGNORECASE)
+_VALUE_FIRST = re.compile(
+    r"""\\{0,3}(["'])value\\{0,3}\1\s{0,8}:\s{0,8}\\{0,3}["']([^"'\n]{1,1000})\\{0,3}["']\s{0,8},\s{0,60}"""
+    r"""\\{0,3}["'](?:name|key)\\{0,3}["']\s{0,8}:\s{0,8}\\{0,3}["']([\w.-]{1,64})""",
+    re.IGNORECASE,
+)
 _LOOSE = re.compile(r"[ \t](?:(?:is|was|set to|to)[ \t])?(?=[^\s]*[0-9!@#$%^&*])", re.IGNORECASE)
 _QUOTE = re.compile(r"[bruf]{0,2}(\\{0,3}[\"'`])")
 _WORD = re.compile(r"\S+")
