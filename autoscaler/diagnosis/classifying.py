@@ -18,7 +18,8 @@ _NAMES = re.compile(
     r"arn:[a-z-]{1,20}:[a-z0-9-]{1,40}:\S{1,300}"  # also who made a call: its `assumed-role` is no cause
     r"|(?<=\(target-group )[^)]{1,300}|(?<=\(elb )[^)]{1,300}|(?<=\(task )[^)]{1,300}|(?<=\(service )[^)]{1,300}"
     r"|(?<=\(deployment )[^)]{1,300}|(?<=\(instance )[^)]{1,300}"
-    r"|(?<=\.amazonaws\.com/)[^\s:]{1,300}",  # a repository
+    r"|(?<=\.amazonaws\.com/)[^\s:]{1,300}"  # a repository
+    r"|(?<=\bcontainer )\S{1,255}(?= (?:exited|ended)\b)",
     re.IGNORECASE,
 )
 """Names that people chose: a service `quota-watch` in the ARN of its target group says nothing about a quota."""

@@ -15,6 +15,8 @@ from autoscaler.diagnosis import UNKNOWN, Failure, FailureClass, classify, failu
 from autoscaler.diagnosis.classifying import MOST_READ
 
 ROWS = failures()
+AUTH = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed:"
+"""How ECS begins a text about a secret, a parameter or the registry."""
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -100,6 +102,37 @@ def test_a_name_does_not_decide_the_cause() -> None:
         ("the target group API returned 429 Too Many Requests", "api_throttled"),
         ("httpReadSeeker: unexpected status code pulling the image: 429 Too Many Requests", "registry_rate_limit"),
         ("Image worker:v7 is incompatible with the platform linux/arm64", "image_platform"),
+        (
+            f"{AUTH} unable to retrieve ecr registry auth: RequestError: dial tcp 10.0.0.1:443: i/o timeout",
+            "registry_auth",
+        ),
+        (f"{AUTH} The task cannot pull registry auth from Amazon ECR: There is a connection issue", "registry_auth"),
+        (f"{AUTH} unable to retrieve secrets from ssm: RequestCanceled: context deadline exceeded", "parameter"),
+        (
+            f"{AUTH} unable to retrieve secret from asm: RequestCanceled: context deadline exceeded",
+            "secret_unreachable",
+        ),
+        (f"{AUTH} unable to retrieve secret from asm: AccessDeniedException", "secret_right"),
+        (f"{AUTH} retrieved secret from Secrets Manager did not contain json key DB_USER", "secret_key"),
+        ("failed to invoke EFS utils commands to set up EFS volumes: mount.nfs4: Connection timed out", "efs"),
+        (
+            "(service a) (instance i-1) (port 80) is unhealthy in (target-group b) due to (reason Health checks failed "
+            "with these codes: [502])",
+            "health_check",
+        ),
+        ('The closest matching (container-instance 1) encountered error "AGENT".', "agent_disconnected"),
+        ("Host EC2 (instance i-0123) terminated.", "host_lost"),
+        ("Host EC2 (instance i-0123) stopped.", "host_lost"),
+        ("(service web) deregistered 1 targets in (target-group b)", "unknown"),
+        ("(service web) operations are being throttled on elb. Will try again later.", "api_throttled"),
+        (
+            'runc create failed: unable to start container process: exec: "/app/run.sh": permission denied: unknown',
+            "command_right",
+        ),
+        ("open /data/queue.db: permission denied, container app exited with exit code 1", "exited"),
+        ("container oom-watcher exited with exit code 1", "exited"),
+        ("container spot-interrupter exited with exit code 1", "exited"),
+        ("Essential container in task exited: container maintenance-task exited", "essential_container_exited"),
     ],
 )
 def test_texts_near_others_have_their_own_cause(text: str, name: str) -> None:
