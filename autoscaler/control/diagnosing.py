@@ -27,6 +27,9 @@ RETRY_MOST_S = 120.0
 after its containers have ended.
 """
 
+CONFIRM_S, CONFIRM_MOST_S = 30.0, 120.0
+"""Seconds between two readings that check whether a failure is over: doubled for each that finds new stops."""
+
 MOST_CAUSES = 8
 """The classes that are stored between two polls."""
 
@@ -94,18 +97,35 @@ class _Present:
 
     def see(self, fleet: Fleet, now: Instant) -> bool:
         """Return whether it is over: something was changed, or one more task than failed stays up."""
-        if _changes(fleet) != self._changes:
+        if self.is_changed(fleet):
             return True
         failed, self._failed = self._failed, _failed(fleet)
         if fleet.running <= self._least or self._failed > failed:
             self._least, self._more_since = min(self._least, fleet.running), None
             return False
         self._more_since = now if self._more_since is None else self._more_since
-        return now - self._more_since >= self.found.stays_s
+        return self.is_unbroken(now)
+
+    @property
+    def must_be_confirmed(self) -> bool:
+        """Whether the counts do not prove that a task stays up: the tasks that failed ran for a while, so that some of
+        them run at any time, and their number varies.
+        """
+        return self.found.stays_s > 0.0
 
     def renew(self, found: StartTrouble) -> None:
-        """Use a newer diagnosis of the same failure."""
+        """Use a newer diagnosis of the same failure. A stop since more tasks ran is one of it: it goes on."""
         self.found = found
+        if self._more_since is not None and found.failure.at > self._more_since:
+            self._more_since = None
+
+    def is_unbroken(self, now: Instant) -> bool:
+        """Whether more tasks than failed have run for long enough."""
+        return self._more_since is not None and now - self._more_since >= self.found.stays_s
+
+    def is_changed(self, fleet: Fleet) -> bool:
+        """Whether the service, its task definition or its deployment is another one."""
+        return _changes(fleet) != self._changes
 
 
 def _delivered(service: ServiceRef, fleet: Fleet, ports: Ports) -> DeliveredEvidence:
@@ -120,6 +140,12 @@ def _changes(fleet: Fleet) -> Hashable:
     return fleet.identity, fleet.task_definitions[:1], fleet.revision.deployed
 
 
+def _newest_at(found: Diagnosis) -> float:
+    """Return the time of the newest stop or event, by the clock of ECS."""
+    events = () if found.state is None else found.state.events[:1]
+    return max([*(one.tasks[0].at for one in found.groups), *(one.at for one in events)], default=-inf)
+
+
 class DiagnosisWatch:
     """The diagnosis of one service. `summary`: the newest one (None: none was needed, or what it found is over)."""
 
@@ -129,12 +155,14 @@ class DiagnosisWatch:
         self._is_requested = self._is_reading = False
         self._due: Instant = -inf
         self._again_s = FIRST_S
+        self._confirm_at, self._confirm_s = -inf, CONFIRM_S
+        self._is_confirming = False
         self._fleet: Fleet | None = None
         self._present: _Present | None = None
         self._ran: list[tuple[Instant, int]] = []
-        self._reported_at = self._over_at = -inf
-        """Seconds since the epoch: the newest problem that was delivered, and when a task stayed up: earlier stops are
-        over.
+        self._reported_at = self._over_at = self._known_at = -inf
+        """Seconds since the epoch: the newest problem that was delivered, when a task stayed up (earlier stops are
+        over), and the newest stop or event that was read.
         """
         self.summary: DiagnosisSummary | None = None
         self._causes: tuple[str, ...] = ()
@@ -165,8 +193,10 @@ class DiagnosisWatch:
         self._fleet = fleet
         self._ran = [*(one for one in self._ran if now - one[0] < SOON_S), (now, fleet.running)]
         if self._present is not None and self._present.see(fleet, now):
-            self._over_at = ports.wall()
-            self._end()
+            if self._present.is_changed(fleet) or not self._present.must_be_confirmed or ports.diagnoses is None:
+                self._over(ports)
+            elif now >= self._confirm_at and not self._is_reading:
+                self._is_confirming, self._due = True, -inf
         sign = self._signs.see(fleet, now)
         is_reported = self._is_reported(fleet, ports)
         if (self._signs.is_event or is_reported) and self._present is None:
@@ -186,8 +216,10 @@ class DiagnosisWatch:
         self._reported_at = max(before_at, newest_at)
         return newest_at > max(before_at, self._over_at)
 
-    def _end(self) -> None:
+    def _over(self, ports: Ports) -> None:
+        self._over_at = max(ports.wall(), self._known_at)  # the clock may be behind that of ECS
         self._present, self.summary, self._is_requested, self._again_s = None, None, False, FIRST_S
+        self._is_confirming, self._confirm_s = False, CONFIRM_S
 
     async def _read(self, ports: Ports) -> None:
         asked = self._fleet
@@ -202,9 +234,21 @@ class DiagnosisWatch:
             self._is_requested, self._again_s = True, min(MOST_S, 2 * self._again_s)
         else:
             self._use(found, fleet, now, now - ports.wall())
+        self._confirm(now, ports)
+
+    def _confirm(self, now: Instant, ports: Ports) -> None:
+        """End the failure if a reading after more tasks ran for long enough shows no stop since then, or nothing."""
+        if not self._is_confirming:
+            return
+        self._is_confirming = False
+        if self._present is None or self._present.is_unbroken(now):
+            self._over(ports)
+            return
+        self._confirm_at, self._confirm_s = now + self._confirm_s, min(CONFIRM_MOST_S, 2 * self._confirm_s)
 
     def _use(self, found: Diagnosis, fleet: Fleet, now: Instant, offset: float) -> None:
         """`offset` converts seconds since the epoch to instants."""
+        self._known_at = max(self._known_at, _newest_at(found))
         trouble = trouble_of(found, self._over_at, lambda at: min(now, at + offset), self._staying)
         self._is_requested = trouble is None and self._again_s <= RETRY_MOST_S
         same = trouble is not None and self.failure is not None and self.failure.cause == trouble.failure.cause

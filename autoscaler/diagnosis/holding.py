@@ -10,7 +10,7 @@ from autoscaler.diagnosis.classifying import classify
 from autoscaler.diagnosis.concluding import Diagnosis, TaskFinding
 from autoscaler.diagnosis.events import newest_problem
 from autoscaler.diagnosis.groups import RECENT_S, StopGroup, meaning_of
-from autoscaler.diagnosis.reports import NotSeen, ServiceReport
+from autoscaler.diagnosis.reports import NotSeen, ServiceEvent, ServiceReport
 from autoscaler.diagnosis.table import UNKNOWN, Failure, FailureClass
 
 SOON_S = 60.0
@@ -68,7 +68,7 @@ def trouble_of(
     groups = [one for one in diagnosis.groups if _is_present(one, state, since, diagnosis.at)]
     found = [
         *(_of_group(one, state, instant, staying) for one in groups),
-        *_of_events(state, since, diagnosis.at, instant),
+        *_of_events(state, since, diagnosis.at, instant, staying),
     ]
     if not found:
         return None
@@ -76,6 +76,8 @@ def trouble_of(
     lasting = next((one for one in found if one.failure.hold is StartHold.UNTIL_CHANGED), None)
     if lasting is None or main.failure.hold is StartHold.UNTIL_CHANGED:
         return main
+    if main.stays_s > STAYS_RATIO * SOON_S:
+        return lasting  # the tasks of the main cause did useful work: they are not why others do not start
     kept = main.failure._replace(hold=StartHold.UNTIL_CHANGED, remedy=lasting.failure.remedy)
     return StartTrouble(kept, max(main.stays_s, lasting.stays_s))
 
@@ -108,14 +110,26 @@ def _ends_all(group: StopGroup, state: ServiceReport | None, staying: int) -> bo
 
 
 def _of_events(
-    state: ServiceReport | None, since: float, now: float, instant: Callable[[float], Instant]
+    state: ServiceReport | None, since: float, now: float, instant: Callable[[float], Instant], staying: int
 ) -> Iterator[StartTrouble]:
     event = None if state is None else newest_problem(state.events, now)
-    if event is not None and event.at > since:
+    if event is not None and event.at > since and not _is_outlived(event, state, now, staying):
         row = classify(event.text)
         reason = _short(f"ECS reports: {meaning_of(row, event.text)}")
         # While ECS waits between its attempts, tasks that reach RUNNING are the first sign that it goes on.
         yield StartTrouble(_failure(row, reason, instant(event.at), _hold_of(row.kind)), SHORTEST_STAY_S)
+
+
+STAYING_RATIO = 0.9
+"""The share of the desired tasks with which an event of some time ago is over."""
+
+
+def _is_outlived(event: ServiceEvent, state: ServiceReport | None, now: float, staying: int) -> bool:
+    """Whether nearly all tasks stay up, some time after the event. ECS reports a steady state only if all of them do:
+    of many tasks, one is often being replaced.
+    """
+    is_old = now - event.at >= RECENT_S
+    return is_old and state is not None and state.desired > 0 and staying >= STAYING_RATIO * state.desired
 
 
 _WHILE_MISSING = frozenset({FailureClass.WAIT, FailureClass.CAPACITY, FailureClass.QUOTA})

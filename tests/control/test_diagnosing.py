@@ -308,3 +308,45 @@ def test_events_alone_are_enough_without_the_right_to_read_tasks() -> None:
         assert play.hold is StartHold.UNTIL_CHANGED
 
     playing(EventsOnly(), script)
+
+
+def test_tasks_that_end_in_turn_never_end_the_failure_although_some_run_at_any_time() -> None:
+    """Four tasks that each run for 10 s: seldom none of them runs."""
+
+    async def script(play: PlayedWatch) -> None:
+        await play.polls(fleet(running=0, pending=4), 2, unstarted=True)
+        for turn in range(360):
+            running = 0 if turn % 8 == 0 else 1
+            await play.polls(fleet(running=running, pending=4 - running))
+            assert play.hold is StartHold.UNTIL_CHANGED, turn
+        assert len(play.examined.at) < 60, "an hour"
+
+    playing(Examinations("Essential container in task exited", 10.0), script)
+
+
+def test_a_clock_behind_that_of_ecs_does_not_begin_the_failure_again() -> None:
+    async def script(play: PlayedWatch) -> None:
+        assert play.ports is not None
+        wall = play.ports.wall
+        play.ports = replace(play.ports, wall=lambda: wall() - 300.0)
+        stopped = NOON + now() + 5.0
+
+        class Once(Examinations):
+            async def diagnose(self, service: ServiceRef, delivered: DeliveredEvidence) -> Diagnosis:
+                self.at.append(now() - BEGAN)
+                primary = Rollout("PRIMARY", "COMPLETED", "", "web:8", NOON - 7200.0, 4, 0, 0)
+                state = ServiceReport("ACTIVE", 4, 0, 4, "web:8", (), (primary,))
+                stop = StoppedTask(stopped, None, 12.0, "", PULL, "web:8", ())
+                return concluded(state, StoppedTasks((stop,)), (), NOON + now())
+
+        once = Once()
+        play.ports = replace(play.ports, diagnoses=once)
+        await play.polls(fleet(running=0, pending=4, failed=1), 3)
+        assert play.hold is StartHold.UNTIL_CHANGED
+        await play.polls(fleet(running=1, pending=3, failed=1))
+        assert play.hold is None
+        await play.polls(fleet(running=1, pending=3, failed=1), 10, unstarted=True)
+        assert len(once.at) > 1
+        assert play.hold is None
+
+    playing(Examinations(PULL), script)

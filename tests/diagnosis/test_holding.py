@@ -157,3 +157,20 @@ def test_what_is_requested_after_each_cause(row: Failure) -> None:
     fleet = Fleet(4, 0, 4, calm.NOW, failure=failure)
     memory = Memory(starting=RunningCount(calm.NOW - 30.0, 0))
     assert decide(calm.policy(), memory, calm.seen(300, fleet=fleet)).target == REQUESTED[row.kind]
+
+
+@pytest.mark.parametrize(
+    ("age_s", "running", "is_over"),
+    [(RECENT_S, 90, True), (RECENT_S, 89, False), (RECENT_S - 1.0, 100, False)],
+)
+def test_an_old_event_is_over_if_nearly_all_tasks_stay_up(age_s: float, running: int, *, is_over: bool) -> None:
+    event = ServiceEvent(NOW - age_s, IMPAIRED)
+    assert (found(service(100, running, event)) is None) is is_over
+
+
+def test_tasks_that_did_useful_work_do_not_prolong_the_hold_of_an_event() -> None:
+    """A crash of one worker after 15 minutes is not why others do not start."""
+    trouble = found(service(100, 50, ServiceEvent(NOW - 60.0, IMPAIRED)), crash(ran_s=900.0))
+    assert trouble is not None
+    assert (trouble.failure.cause, trouble.stays_s) == ("start_backoff", SHORTEST_STAY_S)
+    assert trouble.failure.at == -60.0
