@@ -311,7 +311,7 @@ def test_events_alone_are_enough_without_the_right_to_read_tasks() -> None:
 
 
 def test_tasks_that_end_in_turn_never_end_the_failure_although_some_run_at_any_time() -> None:
-    """Four tasks that each run for 10 s: seldom none of them runs."""
+    """Four tasks that each run for 10 s: nearly always one of them runs."""
 
     async def script(play: PlayedWatch) -> None:
         await play.polls(fleet(running=0, pending=4), 2, unstarted=True)
