@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from autoscaler.core.model import StartHold
+from autoscaler.core.engine import decide
+from autoscaler.core.memory import Memory, RunningCount
+from autoscaler.core.model import Fleet, StartHold
 from autoscaler.diagnosis.concluding import Diagnosis, concluded
 from autoscaler.diagnosis.groups import RECENT_S
 from autoscaler.diagnosis.holding import (
@@ -17,6 +19,8 @@ from autoscaler.diagnosis.holding import (
 )
 from autoscaler.diagnosis.reports import Rollout, ServiceEvent, ServiceReport, StoppedTasks
 from autoscaler.diagnosis.stops import StoppedContainer, StoppedTask
+from autoscaler.diagnosis.table import UNKNOWN, Failure, failures
+from tests.core import calm
 
 NOW = 1_000_000.0
 DEPLOYED = NOW - 7200.0
@@ -142,3 +146,24 @@ def test_a_summary_has_a_limited_size() -> None:
     assert summary.findings
     assert summary.stops
     assert len(repr(summary)) < 20 * MOST_TEXT
+
+
+REQUESTED = {
+    "fix": 4, "wait": 4, "capacity": 4, "quota": 4,
+    "application": 4,  # no task stays up
+    "infrastructure": 30, "normal": 30, "unknown": 30,
+}  # fmt: skip
+"""The target of a service with 4 desired tasks that do not run and work for 30, by the class of the cause."""
+
+
+@pytest.mark.parametrize("row", [*failures(), UNKNOWN], ids=lambda row: row.name)
+def test_what_is_requested_after_each_cause(row: Failure) -> None:
+    """A stop with the example of the row, its diagnosis, and the decision on it."""
+    text = row.example or "zork"
+    task = StoppedTask(NOW - 20.0, None, 12.0, "", text, "web:8", ())
+    trouble = trouble_of(examined(service(), task), 0.0, lambda at: at - NOW + calm.NOW, 0)
+    failure = None if trouble is None else trouble.failure
+    assert failure is None or failure.kind == row.kind
+    fleet = Fleet(4, 0, 4, calm.NOW, failure=failure)
+    memory = Memory(starting=RunningCount(calm.NOW - 30.0, 0))
+    assert decide(calm.policy(), memory, calm.seen(300, fleet=fleet)).target == REQUESTED[row.kind]
