@@ -175,7 +175,7 @@ def _logs(found: Diagnosis) -> Iterator[tuple[str, list[str]]]:
         request = tail.request
         heading = f"Log of container {request.container}, task {request.task}"
         if request.place.group:
-            heading += f" (log group {request.place.group}, {tail.region})"
+            heading += f" (log group {printable(request.place.group)}, {tail.region})"
         heading += f": {tail.note}" if tail.note else ""
         yield sentence(heading), [f"  {_clock(one.at)}  {one.text}" for one in tail.lines]
 

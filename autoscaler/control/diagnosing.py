@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from math import inf
 
-from autoscaler.core.model import Fleet, Instant, StartFailure
+from autoscaler.core.model import Fleet, Instant, StartFailure, StartHold
 from autoscaler.diagnosis.concluding import STUCK_S, Diagnosis
 from autoscaler.diagnosis.delivered import DeliveredEvidence
 from autoscaler.diagnosis.groups import KEPT_S
@@ -29,6 +29,11 @@ after its containers have ended.
 
 CONFIRM_S, CONFIRM_MOST_S = 30.0, 120.0
 """Seconds between two readings that check whether a failure is over: doubled for each that finds new stops."""
+
+UNCONFIRMED_S = 1800.0
+"""A failure that no complete reading has confirmed for this time is over. A reading that was throttled or denied does
+not say that the cause is gone.
+"""
 
 MOST_CAUSES = 8
 """The classes that are stored between two polls."""
@@ -89,8 +94,10 @@ def _has_lost(before: Fleet, fleet: Fleet) -> bool:
 class _Present:
     """A failure that is not over yet."""
 
-    def __init__(self, found: StartTrouble, fleet: Fleet) -> None:
+    def __init__(self, found: StartTrouble, fleet: Fleet, now: Instant) -> None:
         self.found = found
+        self.causes = {found.failure.cause}
+        self.confirmed_at = now
         self._changes = _changes(fleet)
         self._least, self._failed = fleet.running, _failed(fleet)
         self._more_since: Instant | None = None
@@ -113,9 +120,10 @@ class _Present:
         """
         return self.found.stays_s > 0.0
 
-    def renew(self, found: StartTrouble) -> None:
+    def renew(self, found: StartTrouble, now: Instant) -> None:
         """Use a newer diagnosis of the same failure. A stop since more tasks ran is one of it: it goes on."""
-        self.found = found
+        self.found, self.confirmed_at = found, now
+        self.causes.add(found.failure.cause)
         if self._more_since is not None and found.failure.at > self._more_since:
             self._more_since = None
 
@@ -126,6 +134,14 @@ class _Present:
     def is_changed(self, fleet: Fleet) -> bool:
         """Whether the service, its task definition or its deployment is another one."""
         return _changes(fleet) != self._changes
+
+    def outlasts(self, found: StartTrouble | None, now: Instant) -> bool:
+        """Whether it stays although an incomplete reading shows less. `found`: what was read."""
+        is_less = found is None or _STRENGTH[found.failure.hold] < _STRENGTH[self.found.failure.hold]
+        return is_less and now - self.confirmed_at < UNCONFIRMED_S
+
+
+_STRENGTH = {StartHold.NOTHING: 0, StartHold.WHILE_MISSING: 1, StartHold.UNTIL_CHANGED: 2}
 
 
 def _delivered(service: ServiceRef, fleet: Fleet, ports: Ports) -> DeliveredEvidence:
@@ -157,6 +173,7 @@ class DiagnosisWatch:
         self._again_s = FIRST_S
         self._confirm_at, self._confirm_s = -inf, CONFIRM_S
         self._is_confirming = False
+        self._read_at: Instant = -inf
         self._fleet: Fleet | None = None
         self._present: _Present | None = None
         self._ran: list[tuple[Instant, int]] = []
@@ -200,7 +217,10 @@ class DiagnosisWatch:
         sign = self._signs.see(fleet, now)
         is_reported = self._is_reported(fleet, ports)
         if (self._signs.is_event or is_reported) and self._present is None:
-            self._due = -inf  # ECS reports such an event seldom, and it says more than a count
+            # ECS reports such an event seldom, and it says more than a count; several without a result wait
+            self._due = min(self._due, self._read_at + (0.0 if self._again_s <= RETRY_MOST_S else FIRST_S))
+        elif sign and now - self._due >= MOST_S:
+            self._again_s = FIRST_S  # after a long time without signs it is another matter
         self._is_requested = self._is_requested or sign or is_reported or unstarted or self._present is not None
         if ports.diagnoses is None or not self._is_requested or self._is_reading or now < self._due:
             return
@@ -218,6 +238,9 @@ class DiagnosisWatch:
 
     def _over(self, ports: Ports) -> None:
         self._over_at = max(ports.wall(), self._known_at)  # the clock may be behind that of ECS
+        self._forget()
+
+    def _forget(self) -> None:
         self._present, self.summary, self._is_requested, self._again_s = None, None, False, FIRST_S
         self._is_confirming, self._confirm_s = False, CONFIRM_S
 
@@ -227,11 +250,13 @@ class DiagnosisWatch:
             return
         found = await ports.diagnoses.diagnose(self._service, _delivered(self._service, asked, ports))
         fleet, self._is_reading, now = self._fleet or asked, False, ports.clock()
-        self._due = now + self._again_s
+        self._read_at, self._due = now, now + self._again_s
         if _changes(fleet) != _changes(asked):
             self._is_requested = True  # what was read is about the service before the change
         elif found.is_blank:
             self._is_requested, self._again_s = True, min(MOST_S, 2 * self._again_s)
+            if self._present is not None and not self._present.outlasts(None, now):
+                self._forget()
         else:
             self._use(found, fleet, now, now - ports.wall())
         self._confirm(now, ports)
@@ -250,14 +275,17 @@ class DiagnosisWatch:
         """`offset` converts seconds since the epoch to instants."""
         self._known_at = max(self._known_at, _newest_at(found))
         trouble = trouble_of(found, self._over_at, lambda at: min(now, at + offset), self._staying)
+        self._causes = (*self._causes, *(one.kind.value for one in found.findings[:1]))[-MOST_CAUSES:]
+        if found.is_partial and self._present is not None and self._present.outlasts(trouble, now):
+            self._again_s = min(MOST_S, 2 * self._again_s)
+            return
         self._is_requested = trouble is None and self._again_s <= RETRY_MOST_S
-        same = trouble is not None and self.failure is not None and self.failure.cause == trouble.failure.cause
+        same = trouble is not None and self._present is not None and trouble.failure.cause in self._present.causes
         self._again_s = min(MOST_S, 2 * self._again_s) if same or trouble is None else FIRST_S
         self.summary = summary_of(found) if found.findings else None
-        self._causes = (*self._causes, *(one.kind.value for one in found.findings[:1]))[-MOST_CAUSES:]
         if trouble is None:
             self._present = None
         elif self._present is None:
-            self._present = _Present(trouble, fleet)
+            self._present = _Present(trouble, fleet, now)
         else:
-            self._present.renew(trouble)
+            self._present.renew(trouble, now)

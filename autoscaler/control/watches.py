@@ -49,7 +49,8 @@ class Watches:
 
     def known(self, fleet: Fleet) -> Fleet:
         """Return the counts with the reason why tasks do not start."""
-        return replace(fleet, failure=self._diagnoses.failure)
+        failure = self._diagnoses.failure
+        return fleet if failure == fleet.failure else replace(fleet, failure=failure)
 
     def shortest_stop(self, fleet: Fleet) -> StopTimeout | None:
         """Return the shortest stopTimeout of the service's task definitions that were read (None: not one was read)."""

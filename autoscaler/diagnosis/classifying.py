@@ -14,12 +14,15 @@ MOST_READ = 4_000
 """Characters of a text that are read. ECS writes at most 1,024 in a reason, and a few hundred in an event."""
 
 _SPACE = re.compile(r"\s+")
+_NAME = r"['\"]?(?!oom-kill|(?:out-of|health|non|scale|service)-)(?=[\w./]{0,300}[-_/])[\w./-]{1,300}"
+"""A name of two or more words, as `memory-service` or `/ecs/image-pull`, but no property (`container OOM-killed`)."""
+_NAMED = ("service", "cluster", "container", "role", "repository", "group", "secret", "family", "provider")
 _NAMES = re.compile(
     r"arn:[a-z-]{1,20}:[a-z0-9-]{1,40}:\S{1,300}"  # also who made a call: its `assumed-role` is no cause
     r"|(?<=\(target-group )[^)]{1,300}|(?<=\(elb )[^)]{1,300}|(?<=\(task )[^)]{1,300}|(?<=\(service )[^)]{1,300}"
     r"|(?<=\(deployment )[^)]{1,300}|(?<=\(instance )[^)]{1,300}"
     r"|(?<=\.amazonaws\.com/)[^\s:]{1,300}"  # a repository
-    r"|(?<=\bcontainer )\S{1,255}(?= (?:exited|ended)\b)",
+    r"|(?<=\bqueue )[^\s.,:;]{1,300}|" + "|".join(rf"(?<=\b{noun} ){_NAME}" for noun in _NAMED),
     re.IGNORECASE,
 )
 """Names that people chose: a service `quota-watch` in the ARN of its target group says nothing about a quota."""
@@ -28,7 +31,22 @@ _QUOTES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": 
 
 def classify(text: str) -> Failure:
     """Return the first row whose words are all in the text; `UNKNOWN` if there is none."""
-    plain = _SPACE.sub(" ", without_names(text[:MOST_READ]).translate(_QUOTES)).lower()
+    plain = _SPACE.sub(" ", without_names(text[:MOST_READ]).translate(_QUOTES)).lower().strip()
+    if plain in _CODES:
+        plain += ":"
+    precise = plain.replace(EITHER, "")
+    found = _first(precise)
+    return found if precise == plain or found not in (UNKNOWN, _first("resourceinitializationerror")) else _first(plain)
+
+
+EITHER = "unable to pull secrets or registry auth: "
+"""ECS begins with this whether a secret, a parameter or the registry is the cause; what follows says which one."""
+
+_CODES = frozenset({"agent"})
+"""Codes that are also words of other texts."""
+
+
+def _first(plain: str) -> Failure:
     return next((row for row in failures() if _describes(row, plain)), UNKNOWN)
 
 

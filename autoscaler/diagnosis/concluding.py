@@ -35,7 +35,7 @@ class TaskFinding(NamedTuple):
 
 class Diagnosis(NamedTuple):
     """`findings`: the main one first; empty if nothing is wrong. `at`: seconds since the epoch. `is_blank`: nothing
-    could be read.
+    could be read. `is_partial`: the service or its stopped tasks could not be read, so that a cause may be missing.
     """
 
     at: float
@@ -46,6 +46,7 @@ class Diagnosis(NamedTuple):
     not_seen: tuple[NotSeen, ...]
     is_blank: bool = False
     evidence: ReadEvidence = ReadEvidence()
+    is_partial: bool = False
 
     @property
     def events(self) -> tuple[tuple[ServiceEvent, FailureClass], ...]:
@@ -74,7 +75,8 @@ def concluded(
     details = list(_details(failing, evidence))
     lines = _paragraph(findings, groups, state, now, is_partial=bool(gaps), details=details)
     text = "Nothing could be read." if blank else " ".join(lines)
-    return Diagnosis(now, text, findings, groups, state, gaps, blank, evidence)
+    is_partial = stopped.fault is not None or (state is None and not isinstance(read, NotFound))
+    return Diagnosis(now, text, findings, groups, state, gaps, blank, evidence, is_partial)
 
 
 # Findings, in the order of what explains most: the service is gone, stopped tasks, an event, a deployment.

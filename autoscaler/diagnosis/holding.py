@@ -95,6 +95,8 @@ def _of_group(
     hold = _hold_of(row.kind)
     if row.kind is FailureClass.APPLICATION and _ends_all(group, state, staying):
         hold = StartHold.UNTIL_CHANGED
+    elif row.kind is FailureClass.FIX and ran_s is not None and ran_s > SOON_S:
+        hold = StartHold.NOTHING  # it did work before: its settings let tasks start, such as a full disk after hours
     stays_s = 0.0 if ran_s is None else min(LONGEST_STAY_S, max(SHORTEST_STAY_S, STAYS_RATIO * ran_s))
     reason = _short(f"{group.share} {group.how}: {group.what}")
     return StartTrouble(_failure(row, reason, instant(group.tasks[0].at), hold), stays_s)

@@ -46,7 +46,8 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
     yield from (found.span(1) for found in _SCHEME.finditer(text) if not _PROSE.fullmatch(found[1]))
     yield from (found.span() for found in _RUN.finditer(text) if _is_random(found[0]))
     yield from _named(text)
-    yield from (one.span(2) for one in _VALUE_FIRST.finditer(text) if _strength(text, *one.span(3)))
+    yield from (found.span(1) for found in _COMMAND.finditer(text))
+    yield from (found.span(1) for found in _VALUE_FIRST.finditer(text) if _strength(text, *found.span(2)))
 
 
 # Texts of a known shape.
@@ -65,6 +66,15 @@ _SHAPES = (
     re.compile(r"(?<=%3A%2F%2F)[^\s&]{1,300}?(?=%40)", re.IGNORECASE),  # of an encoded URL
     re.compile(r"(?<= -u )[^\s:]*:\S+|(?<=--user )[^\s:]*:\S+|(?<=jdbc:oracle:thin:)[^\s@]+(?=@)"),
 )
+
+_COMMAND = re.compile(r"\b(?:mysql|mysqldump|mysqladmin|mariadb)\b[^\n]{0,200}? -p([^\s-]\S*)")
+_MARK = r"\\{0,3}[\"']"
+_VALUE_FIRST = re.compile(
+    rf"{_MARK}value{_MARK}[ \t]{{0,8}}:[ \t]{{0,8}}{_MARK}([^\"'\n]{{1,{MOST_VALUE}}}){_MARK}[\s,]{{1,60}}"
+    rf"{_MARK}(?:name|key){_MARK}[ \t]{{0,8}}:[ \t]{{0,8}}{_MARK}([\w.-]{{1,{MOST_KEY}}})",
+    re.IGNORECASE,
+)
+"""An environment variable of a task definition, if its value comes before its name."""
 
 _SCHEME = re.compile(r"(?<![A-Za-z])(?:bearer|basic|digest|apikey)[ \t]([^\s\"',;)]{6,})", re.IGNORECASE)
 _PROSE = re.compile(r"[A-Za-z]?[a-z]*[.:!?]?")
@@ -140,13 +150,16 @@ def _before_the_end(text: str, end: re.Match[str]) -> Iterator[tuple[int, int]]:
 # Values with a name that says that they are secret.
 
 _HINT = re.compile(
-    r"pass|pwd|pw(?![a-z])|secret|token|key|credential|cookie|auth|sig|dsn|connection|session|webhook|jwt|pin(?![a-z])|string",
+    r"pass|pwd|(?<![A-Za-z])pw(?![A-Za-z])|kennwort|contrase|senha"
+    r"|secret|token|key|credential|cookie|auth|sig|dsn|connection|session|webhook|jwt|pin(?![a-z])|string",
     re.IGNORECASE,
 )
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _STRONG = frozenset(
-    {"password", "passwords", "passwd", "passphrase", "passcode", "pwd", "pw", "secret", "secrets", "apikey"}
-)
+    {"password", "passwords", "passwd", "passphrase", "passcode", "pwd", "pw", "secret", "secrets", "apikey",
+     "passwort", "kennwort", "contrase", "contrasena", "senha"}
+)  # fmt: skip
+"""Also in other languages: `contraseña` is read without what follows its ñ."""
 _WEAK = frozenset(
     {
         "token",
@@ -193,11 +206,6 @@ _HEADERS = frozenset({"authorization", "cookie"})
 _IN_A_KEY = re.compile(r"[\w.-]")
 _SEPARATOR = re.compile(r"(?:\\{0,3}[\"'`])?\]?[ \t]{0,8}(?::=|=>|->|={1,2}|:|%3[Dd])[ \t]{0,40}")
 _PAIR = re.compile(r"\\{0,3}[\"'`]?[\s,]{1,60}\\{0,3}[\"']?value\\{0,3}[\"']?[ \t]{0,8}[:=][ \t]{0,8}", re.IGNORECASE)
-_VALUE_FIRST = re.compile(
-    r"""\\{0,3}(["'])value\\{0,3}\1\s{0,8}:\s{0,8}\\{0,3}["']([^"'\n]{1,1000})\\{0,3}["']\s{0,8},\s{0,60}"""
-    r"""\\{0,3}["'](?:name|key)\\{0,3}["']\s{0,8}:\s{0,8}\\{0,3}["']([\w.-]{1,64})""",
-    re.IGNORECASE,
-)
 _LOOSE = re.compile(r"[ \t](?:(?:is|was|set to|to)[ \t])?(?=[^\s]*[0-9!@#$%^&*])", re.IGNORECASE)
 _QUOTE = re.compile(r"[bruf]{0,2}(\\{0,3}[\"'`])")
 _WORD = re.compile(r"\S+")

@@ -71,6 +71,15 @@ async def test_the_log_of_the_container_ends_the_paragraph_and_is_shown_below(mo
     assert [line for line in text.splitlines() if len(line) > 80] == []
 
 
+async def test_a_log_group_cannot_control_the_terminal() -> None:
+    async with serving() as double:
+        failing(double, logged("app", options={"awslogs-group": "/ecs/\x1b[31m\u202eworker"}))
+        double.on("GetLogEvents", lines("boom"))
+        text = (await diagnose(double)).out.decode()
+        assert double.requests("GetLogEvents")[0].body["logGroupName"] == "/ecs/\x1b[31m\u202eworker"
+    assert "(log group '/ecs/\\x1b[31m\\u202eworker', eu-west-1)" in text
+
+
 async def test_a_log_group_in_another_region_is_read_there() -> None:
     async with serving() as double:
         failing(double, logged("app", options={"awslogs-region": "us-east-2"}))

@@ -9,13 +9,13 @@ from itertools import pairwise
 import pytest
 
 from autoscaler.control.background import Background
-from autoscaler.control.diagnosing import FIRST_S, MOST_S, DiagnosisWatch, StartSigns
+from autoscaler.control.diagnosing import FIRST_S, MOST_S, UNCONFIRMED_S, DiagnosisWatch, StartSigns
 from autoscaler.core.model import ActiveDeployment, Deployment, Fleet, Revision, StartHold, Trouble, ZoneRebalancing
 from autoscaler.diagnosis.concluding import STUCK_S, Diagnosis, concluded
 from autoscaler.diagnosis.delivered import DeliveredEvidence
 from autoscaler.diagnosis.reports import Rollout, ServiceEvent, ServiceReport, StoppedTasks
 from autoscaler.diagnosis.stops import StoppedContainer, StoppedTask
-from autoscaler.errors import Denied
+from autoscaler.errors import AutoscalerError, Denied, Throttled
 from autoscaler.ports import Ports, ServiceRef
 from tests.control.fakes import NOON, FakePorts, now, ports_of
 from tests.virtual import run_virtually
@@ -350,3 +350,70 @@ def test_a_clock_behind_that_of_ecs_does_not_begin_the_failure_again() -> None:
         assert play.hold is None
 
     playing(Examinations(PULL), script)
+
+
+@dataclass
+class Faulty(Examinations):
+    """After the first reading, the stopped tasks cannot be read; with `blank`, neither can the service."""
+
+    fault: AutoscalerError = field(default_factory=lambda: Throttled("slow down"))
+    blank: bool = False
+
+    async def diagnose(self, service: ServiceRef, delivered: DeliveredEvidence) -> Diagnosis:
+        full = await super().diagnose(service, delivered)
+        if len(self.at) == 1:
+            return full
+        read = self.fault if self.blank or full.state is None else full.state
+        return concluded(read, StoppedTasks((), self.fault), (), full.at)
+
+
+@pytest.mark.parametrize("blank", [False, True])
+def test_a_reading_that_was_throttled_does_not_end_a_failure_but_many_do(*, blank: bool) -> None:
+    async def script(play: PlayedWatch) -> None:
+        await play.polls(fleet(running=0, pending=4, failed=1), 100)
+        assert len(play.examined.at) >= 4
+        assert play.hold is StartHold.UNTIL_CHANGED
+        await play.polls(fleet(running=0, pending=4, failed=1), int((UNCONFIRMED_S + MOST_S) / 10) - 98)
+        assert play.watch.failure is None
+
+    playing(Faulty(PULL, blank=blank), script)
+
+
+def test_two_causes_that_take_turns_are_read_with_growing_pauses() -> None:
+    class Turns(Examinations):
+        async def diagnose(self, service: ServiceRef, delivered: DeliveredEvidence) -> Diagnosis:
+            self.reason = PULL if len(self.at) % 2 else "TaskFailedToStart: EMPTY CAPACITY PROVIDER"
+            return await super().diagnose(service, delivered)
+
+    async def script(play: PlayedWatch) -> None:
+        await play.polls(fleet(running=0, pending=4, failed=1), 720)
+        assert len(play.examined.at) < 25, "two hours"
+
+    playing(Turns(), script)
+
+
+def test_an_event_at_every_poll_without_a_result_is_not_read_at_every_poll() -> None:
+    async def script(play: PlayedWatch) -> None:
+        for _ in range(360):
+            said = Trouble("was unable to place a task", now())
+            await play.polls(replace(fleet(running=3, pending=1), trouble=said))
+        pauses = [later - sooner for sooner, later in pairwise(play.examined.at)]
+        assert min(pauses[4:]) >= FIRST_S
+
+    playing(Examinations(PULL, denied=True), script)
+
+
+def test_after_signs_without_a_result_a_later_one_is_examined_again_soon() -> None:
+    async def script(play: PlayedWatch) -> None:
+        for _ in range(200):  # Spot interruptions
+            await play.polls(fleet(running=4))
+            await play.polls(fleet(running=3))
+        await play.polls(fleet(), int(3 * MOST_S / 10))
+        reads = len(play.examined.at)
+        await play.polls(fleet(running=3))
+        assert len(play.examined.at) == reads + 1, "ECS does not list the stop yet"
+        play.examined.reason = PULL
+        await play.polls(fleet(running=3), 5)
+        assert play.hold is StartHold.UNTIL_CHANGED
+
+    playing(Examinations(None), script)

@@ -48,10 +48,10 @@ def test_an_event_has_the_class_that_the_daemon_gives_it(text: str, kind: str) -
 
 
 def test_an_event_that_only_the_pattern_of_the_daemon_knows_is_a_finding_with_its_text() -> None:
-    events = (ServiceEvent(NOW - 5, "failed to launch zork. Will try again later."),)
+    events = (ServiceEvent(NOW - 5, "could not launch zork. Will try again later."),)
     found = concluded(STATE._replace(events=events), StoppedTasks(), (), NOW)
     assert [one.name for one in found.findings] == ["unknown"]
-    assert 'ECS gives a reason that is not known: "failed to launch zork' in found.paragraph
+    assert 'ECS gives a reason that is not known: "could not launch zork' in found.paragraph
 
 
 @pytest.mark.parametrize(("before_s", "is_found"), [(1.0, False), (0.0, False), (-1.0, True)])

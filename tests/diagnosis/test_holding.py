@@ -87,6 +87,16 @@ def test_a_program_that_ends_holds_only_if_most_tasks_end_soon(
     assert (trouble.failure.kind, trouble.failure.hold) == ("application", hold)
 
 
+@pytest.mark.parametrize(
+    ("ran_s", "hold"), [(None, StartHold.UNTIL_CHANGED), (5.0, StartHold.UNTIL_CHANGED), (7200.0, StartHold.NOTHING)]
+)
+def test_a_task_that_worked_before_its_end_does_not_hold_the_others(ran_s: float | None, hold: StartHold) -> None:
+    """A program may end with 127 itself; its command was found hours ago."""
+    trouble = found(service(100, 99), stop("Essential container in task exited", 20.0, ran_s, 127))
+    assert trouble is not None
+    assert (trouble.failure.cause, trouble.failure.hold) == ("command", hold)
+
+
 def test_other_stops_in_the_majority_do_not_hold_for_a_program_that_ends() -> None:
     trouble = found(service(), crash(), *(stop(NO_ROOM, 30.0 + each) for each in range(3)))
     assert trouble is not None

@@ -113,6 +113,11 @@ def test_a_name_does_not_decide_the_cause() -> None:
             "secret_unreachable",
         ),
         (f"{AUTH} unable to retrieve secret from asm: AccessDeniedException", "secret_right"),
+        (
+            f"{AUTH} unable to retrieve ecr registry auth: AccessDeniedException: not authorized to perform: "
+            "ecr:GetAuthorizationToken",
+            "image_right",
+        ),
         (f"{AUTH} retrieved secret from Secrets Manager did not contain json key DB_USER", "secret_key"),
         ("failed to invoke EFS utils commands to set up EFS volumes: mount.nfs4: Connection timed out", "efs"),
         (
@@ -127,12 +132,55 @@ def test_a_name_does_not_decide_the_cause() -> None:
         ("(service web) operations are being throttled on elb. Will try again later.", "api_throttled"),
         (
             'runc create failed: unable to start container process: exec: "/app/run.sh": permission denied: unknown',
-            "command_right",
+            "command",
         ),
         ("open /data/queue.db: permission denied, container app exited with exit code 1", "exited"),
         ("container oom-watcher exited with exit code 1", "exited"),
         ("container spot-interrupter exited with exit code 1", "exited"),
         ("Essential container in task exited: container maintenance-task exited", "essential_container_exited"),
+        (
+            "ResourceInitializationError: unable to pull secrets or registry auth: unable to retrieve ecr registry "
+            "auth: RequestError: send request failed: dial tcp 10.0.0.1:443: i/o timeout",
+            "registry_auth",
+        ),
+        (
+            "ResourceInitializationError: unable to pull secrets or registry auth: unable to retrieve secrets from "
+            "ssm: invalid ssm parameters: /prod/db",
+            "parameter",
+        ),
+        (
+            "ResourceInitializationError: unable to pull secrets or registry auth: unable to retrieve secrets from "
+            "ssm: AccessDeniedException: User is not authorized to perform: ssm:GetParameters",
+            "parameter",
+        ),
+        (
+            'OCI runtime create failed: runc create failed: unable to start container process: exec: "/app/run": '
+            "permission denied: unknown",
+            "command",
+        ),
+        ("exited with exit code 126: /bin/sh: ./run: Permission denied", "command"),
+        ("CannotPullContainerError: failed to authorize: unexpected status: 401 Unauthorized", "image_private"),
+        (
+            "was unable to place a task because no container instance met all of its requirements. Reason: The "
+            "closest matching container-instance 0a doesn't have the agent connected.",
+            "agent_disconnected",
+        ),
+        ("AGENT", "agent_disconnected"),
+        ("(service w) operations are being throttled on elb. Will try again later.", "api_throttled"),
+        (
+            "(service w) (instance i-1) is unhealthy in (target-group arn:x) due to (reason Health checks failed)",
+            "health_check",
+        ),
+        ("Host EC2 (instance i-0a1b) terminated.", "host_lost"),
+        ("(service w) deregistered 1 targets in (target-group arn:x)", "unknown"),
+        ("Task stopped by user: deleted the manifest queue", "by_a_user"),
+        ("service gpu-workers was unable to place a task because no container instance met its needs", "no_place"),
+        ("service memory-service has reached a steady state.", "unknown"),
+        ("the log group /ecs/secret-service does not exist", "log_group"),
+        ("Essential container efs-sync in task exited with code 1", "essential_container_exited"),
+        ("Container OOM-killed", "out_of_memory"),
+        ("container health-check failed", "health_check"),
+        ("the queue throttled of the task", "unknown"),
     ],
 )
 def test_texts_near_others_have_their_own_cause(text: str, name: str) -> None:
