@@ -102,7 +102,7 @@ def test_a_task_of_no_service_names_none() -> None:
         ("SERVICE_TASK_PLACEMENT_FAILURE", "RESOURCE:FARGATE", "fargate_capacity"),
         ("SERVICE_TASK_PLACEMENT_FAILURE", "RESOURCE:MEMORY", "no_memory"),
         ("SERVICE_TASK_START_IMPAIRED", "", "start_backoff"),
-        ("ECS_OPERATION_THROTTLED", "", "unknown"),
+        ("ECS_OPERATION_THROTTLED", "", "api_throttled"),
     ],
 )
 def test_a_service_action_that_reports_a_problem_reads_as_one(name: str, reason: str, row: str) -> None:
