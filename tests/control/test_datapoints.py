@@ -163,7 +163,7 @@ def settles(series: list[int], initial: int, load: float) -> None:
     assert min(counts) >= min(initial, required), (counts, required)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_the_count_settles_at_the_required_tasks(data: st.DataObject) -> None:
     """For any initial count, start time and delay of CloudWatch. While all tasks are busy the load is not known, and

@@ -63,7 +63,7 @@ def test_the_fault_90_percent_of_four_tasks_with_a_target_of_60_percent(seed: in
     assert [count for _, count in made.outcome.desired] == [4, 6]
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_after_a_step_the_count_overshoots_once_by_at_most_a_tenth(data: st.DataObject) -> None:
     draw = data.draw
@@ -89,7 +89,7 @@ def test_after_a_step_the_count_overshoots_once_by_at_most_a_tenth(data: st.Data
     assert all(at < 2.5 * 3600.0 for at, _ in writes), "no change in the last 90 minutes"
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(data=st.data())
 def test_a_lower_load_is_followed_once_and_not_below_what_it_requires(data: st.DataObject) -> None:
     draw = data.draw
