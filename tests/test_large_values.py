@@ -14,7 +14,7 @@ import pytest
 
 from autoscaler.aws.answers import ResponsePart
 from autoscaler.aws.calls import DESCRIBE_SERVICES, Call
-from autoscaler.aws.ecs import trouble_in
+from autoscaler.aws.ecs import newest_first, trouble_in
 from autoscaler.aws.names import region_in
 from autoscaler.config import find
 from autoscaler.config.discovering import DISCOVERY_TAG, TaggedService, discovered
@@ -128,7 +128,8 @@ def test_every_other_reader_is_as_fast(text: str, tmp_path: Path) -> None:
         soon(partial(lambda line: [answer(one) for one in lines(io.BytesIO(line.encode()))], line))
         soon(partial(lambda line: list(replayed(lines(io.BytesIO(line.encode())))), line))
     event = {"message": text, "createdAt": 1.0}
-    soon(lambda: trouble_in(ResponsePart(Call(DESCRIBE_SERVICES, "x", "r"), {"events": [event] * 100}), 5.0, float))
+    part = ResponsePart(Call(DESCRIBE_SERVICES, "x", "r"), {"events": [event] * 100})
+    soon(lambda: trouble_in(newest_first(part), 5.0, float))
     soon(lambda: region_in(f"https://{text.replace('[', 'a')}/1/q"))
     soon(lambda: Hosts("127.0.0.1").allows(text))
     assert len(soon(lambda: quote(text))) < 100

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from itertools import takewhile
+from math import inf
 from typing import TypeAlias
 
 from autoscaler.aws.answers import ResponsePart
@@ -175,21 +177,21 @@ def fleet_in(found: ResponsePart, at: Instant, instant: Callable[[float], Instan
     is missing.
     """
     require_scalable(found)
-    since = deployment_since(found)
+    since, events = deployment_since(found), newest_first(found)
     return Fleet(
         desired=found.count("desiredCount"),
         running=found.count("runningCount"),
         pending=found.count("pendingCount"),
         at=at,
         deployment=None if since is None else Deployment(instant(since)),
-        trouble=trouble_in(found, at, instant),
+        trouble=trouble_in(events, at, instant),
         pause_tag=pause_tag_in(found),
         identity=_identity_in(found),
         task_definitions=task_definitions_in(found),
         revision=revision_in(found),
         providers=_providers_in(found),
         deployments=deployments_in(found, instant),
-        rebalancing=rebalancing_in(found, at, instant),
+        rebalancing=rebalancing_in(found, events, at, instant),
     )
 
 
@@ -361,12 +363,26 @@ for a second.
 """
 
 
-def trouble_in(service: ResponsePart, now: Instant, instant: Callable[[float], Instant]) -> Trouble | None:
-    """Return the newest event about tasks that do not start, unless the service has reached a steady state since."""
-    events = list(events_in(service))
-    steady_s = max((at_s for text, at_s in events if STEADY.search(text)), default=float("-inf"))
-    refusing = sorted([(at_s, text) for text, at_s in events if at_s > steady_s and REFUSAL.search(text)], reverse=True)
-    at_s, text = next((each for each in refusing[:MOST_CLASSIFIED] if is_problem(each[1])), (0.0, ""))
+def newest_first(service: ResponsePart) -> list[tuple[str, float]]:
+    """Return the readable events, newest first: text without the service's name, and seconds since the epoch."""
+    return sorted(events_in(service), key=lambda event: -event[1])
+
+
+def trouble_in(
+    events: Sequence[tuple[str, float]], now: Instant, instant: Callable[[float], Instant]
+) -> Trouble | None:
+    """Return the newest event about tasks that do not start, unless the service has reached a steady state since.
+    `events`: newest first. Those before the steady state are not searched, and usually it is one of the newest.
+    """
+    refusing, steady_s = list[tuple[str, float]](), -inf
+    for text, at_s in events:
+        if STEADY.search(text):
+            steady_s = at_s
+            break
+        if REFUSAL.search(text):
+            refusing.append((text, at_s))
+    since = [each for each in refusing if each[1] > steady_s][:MOST_CLASSIFIED]
+    text, at_s = next((each for each in since if is_problem(each[0])), ("", 0.0))
     at = instant(at_s)
     return Trouble(clean(text, MOST_TEXT), at) if text and now - at < FRESH_S else None
 
@@ -392,13 +408,10 @@ def events_in(service: ResponsePart) -> Iterator[tuple[str, float]]:
 _PREFIX = re.compile(r"\(service [^)]{0,300}\)|service \([^)]{0,300}\)")  # a name may contain any of the words below
 
 
-def rebalancing_in(service: ResponsePart, now: Instant, instant: Callable[[float], Instant]) -> ZoneRebalancing:
+def rebalancing_in(
+    service: ResponsePart, events: Sequence[tuple[str, float]], now: Instant, instant: Callable[[float], Instant]
+) -> ZoneRebalancing:
     """Return the setting of Availability Zone rebalancing, and the newest event of one in progress."""
     is_enabled = {"ENABLED": True, "DISABLED": False}.get(str(service.body.get("availabilityZoneRebalancing")))
-    events = [
-        ServiceEvent(happened, _PREFIX.sub("", text[:MOST_READ], count=1))
-        for one in _dicts(service, "events")
-        if (at_s := _seconds(one.get("createdAt"))) is not None and now - (happened := instant(at_s)) < REBALANCING_S
-        if isinstance(text := one.get("message"), str)
-    ]
-    return ZoneRebalancing(is_enabled, rebalancing_since(events, now))
+    each = (ServiceEvent(instant(at_s), text) for text, at_s in events)
+    return ZoneRebalancing(is_enabled, rebalancing_since(takewhile(lambda one: now - one.at < REBALANCING_S, each)))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from autoscaler.aws.answers import ResponsePart
 from autoscaler.aws.caller import Caller
 from autoscaler.aws.calls import DESCRIBE_SERVICES, DESCRIBE_TASKS, LIST_TASKS, Api, Holder
-from autoscaler.aws.ecs import described, events_in
+from autoscaler.aws.ecs import described, newest_first
 from autoscaler.aws.faults import clean
 from autoscaler.aws.names import service_subject, short_name
 from autoscaler.aws.tasks import providers_in
@@ -54,7 +54,7 @@ class TaskReader:
         """Return the service. Raises `AutoscalerError`; `NotFound` if there is no such service."""
         answer = await self._ask(DESCRIBE_SERVICES, service, services=[service.service])
         found = described(answer, service)
-        events = sorted((ServiceEvent(at, clean(text, MOST_REASON)) for text, at in events_in(found)), reverse=True)
+        events = [ServiceEvent(at, clean(text, MOST_REASON)) for text, at in newest_first(found)]
         return ServiceReport(
             clean(found.word("status")),
             found.count("desiredCount"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from autoscaler.diagnosis.classifying import classify, without_names
@@ -100,12 +100,14 @@ _BALANCED = re.compile(
 )
 
 
-def rebalancing_since(events: Sequence[ServiceEvent], now: float) -> float | None:
-    """Return the time of the newest event of a rebalancing in progress (None: none is in progress)."""
-    moved = ended = -math.inf
+def rebalancing_since(events: Iterable[ServiceEvent]) -> float | None:
+    """Return the time of the newest event of a rebalancing in progress (None: none is in progress). `events`: those of
+    the last `REBALANCING_S`, newest first.
+    """
+    moved: float | None = None
     for one in events:
         if STEADY.search(one.text) or _BALANCED.search(one.text):
-            ended = max(ended, one.at)
-        elif now - one.at < REBALANCING_S and _REBALANCING.search(without_names(one.text)):
-            moved = max(moved, one.at)
-    return moved if moved > ended else None
+            return None if moved is None or moved <= one.at else moved
+        if moved is None and _REBALANCING.search(one.text) and _REBALANCING.search(without_names(one.text)):
+            moved = one.at
+    return moved

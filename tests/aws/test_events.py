@@ -11,7 +11,7 @@ from autoscaler.aws.answers import ResponsePart
 from autoscaler.aws.calls import DESCRIBE_SERVICES, Call
 from autoscaler.aws.clients import Clocks
 from autoscaler.aws.connection import Aws
-from autoscaler.aws.ecs import trouble_in
+from autoscaler.aws.ecs import newest_first, trouble_in
 from autoscaler.core.model import Fleet, Trouble
 from autoscaler.diagnosis import Failure, FailureClass, failures
 from autoscaler.diagnosis.events import is_problem
@@ -36,7 +36,7 @@ def trouble(events: object) -> Trouble | None:
     spies = Spies()
     clocks = Clocks(lambda: spies.now_s, lambda: spies.wall_s)
     service = ResponsePart(Call(DESCRIBE_SERVICES, "shop", REGION), {"events": parsed(events)})
-    return trouble_in(service, spies.now_s, clocks.instant)
+    return trouble_in(newest_first(service), spies.now_s, clocks.instant)
 
 
 def parsed(events: object) -> object:
