@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from autoscaler.assess.assessment import Amount, Assessed, Assessment
 from autoscaler.assess.document import headline
 from autoscaler.assess.notes import percent
-from autoscaler.core.figures import seconds, several
+from autoscaler.core.figures import seconds, several, shortened
 from autoscaler.inspection.columns import reflowed, wrapped
 
 MOST_WIDTH = 100
@@ -87,10 +87,6 @@ def _cells(one: Assessed) -> tuple[str, ...]:
         percent(one.late_now),
         percent(one.late_then),
     )
-
-
-def shortened(name: str, most: int) -> str:
-    return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def _month(amount: Amount | None, *, signed: bool = False) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from autoscaler.aws.answers import ResponsePart
+from autoscaler.core.figures import shortened
 from autoscaler.diagnosis.evidence import MOST_LINE, MOST_LINES, LogLine
 from autoscaler.diagnosis.masking import masked
 
@@ -41,8 +42,7 @@ def _raw(events: Iterable[ResponsePart]) -> Iterator[tuple[float, str]]:
 
 def shown(text: str) -> str:
     """Return the beginning of a line, without space at its end."""
-    line = text.rstrip()
-    return line if len(line) <= MOST_LINE else f"{line[: MOST_LINE - 1]}…"
+    return shortened(text.rstrip(), MOST_LINE)
 
 
 def _at(event: ResponsePart) -> float:

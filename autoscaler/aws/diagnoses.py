@@ -11,7 +11,6 @@ from autoscaler.aws.stopped_tasks import TaskReader, not_seen
 from autoscaler.diagnosis.concluding import Diagnosis, concluded
 from autoscaler.diagnosis.delivered import DeliveredEvidence
 from autoscaler.diagnosis.reports import ServiceReport
-from autoscaler.errors import AutoscalerError
 from autoscaler.ports import ServiceRef
 
 
@@ -24,15 +23,9 @@ class EcsDiagnoses:
 
     async def diagnose(self, service: ServiceRef, delivered: DeliveredEvidence) -> Diagnosis:
         """See `DiagnosisPort`."""
-        read, stopped = await asyncio.gather(self._state(service), self._reader.stopped(service))
+        read, stopped = await self._reader.examined(service)
         gaps = tuple(not_seen(read, stopped, Holder.DAEMON))
         if isinstance(read, ServiceReport):
             read = read._replace(events=delivered.with_events(read.events))
         # in a thread: a hundred events and thirty tasks take 20 ms, in which other services can be polled
         return await asyncio.to_thread(concluded, read, delivered.added_to(stopped), gaps, self._wall())
-
-    async def _state(self, service: ServiceRef) -> ServiceReport | AutoscalerError:
-        try:
-            return await self._reader.service(service)
-        except AutoscalerError as fault:
-            return fault

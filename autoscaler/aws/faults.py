@@ -16,7 +16,7 @@ from autoscaler.aws.calls import Call
 from autoscaler.aws.sdk_http import Redirected, TooLarge
 from autoscaler.config.addresses import unknown_region
 from autoscaler.core.advice import SEPARATOR
-from autoscaler.core.figures import sentence
+from autoscaler.core.figures import sentence, shortened
 from autoscaler.core.model import Missing
 from autoscaler.diagnosis.masking import masked
 from autoscaler.errors import (
@@ -373,7 +373,7 @@ def _cleaned(text: str, most: int) -> str:
         text = masked(text)  # a secret over several lines is not recognized in one line
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     line = masked(line).replace(SEPARATOR, ", ")
-    return line if len(line) <= most else line[: most - 1] + "…"
+    return shortened(line, most)
 
 
 _SKEW = re.compile("signature expired|not yet current", re.IGNORECASE)

@@ -50,6 +50,17 @@ class TaskReader:
         self._is_command = holder is Holder.COMMAND
         self._pages_read = MOST_TASKS // PAGE if self._is_command else 1
 
+    async def examined(self, service: ServiceRef) -> tuple[ServiceReport | AutoscalerError, StoppedTasks]:
+        """Return the service, or why it could not be read, and its stopped tasks."""
+        read, stopped = await asyncio.gather(self._service_or_fault(service), self.stopped(service))
+        return read, stopped
+
+    async def _service_or_fault(self, service: ServiceRef) -> ServiceReport | AutoscalerError:
+        try:
+            return await self.service(service)
+        except AutoscalerError as fault:
+            return fault
+
     async def service(self, service: ServiceRef) -> ServiceReport:
         """Return the service. Raises `AutoscalerError`; `NotFound` if there is no such service."""
         answer = await self._ask(DESCRIBE_SERVICES, service, services=[service.service])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from autoscaler.core.figures import shortened
 from autoscaler.diagnosis.masking import masked
 
 LONGEST = 40
@@ -35,7 +36,7 @@ def quote(value: object) -> str:
     text = _text_of(value)
     if may_be_secret(text):
         return "a value that may be a secret (not shown)"
-    short = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    short = shortened(text, LONGEST)
     return repr(short) if isinstance(value, str) else short
 
 

@@ -50,6 +50,11 @@ def span(duration_s: float) -> str:
     return f"{number(hours)} h" if hours < 48 else f"{number(hours / 24)} days"
 
 
+def shortened(text: str, most: int) -> str:
+    """Return the text with at most `most` characters; the last one of a shortened text is an ellipsis."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def several(count: float, one: str, more: str | None = None) -> str:
     """Format a count with its noun: `1 task`, `2 tasks`, `0 tasks`. `more`: the plural, if it is not formed with an
     `s`.

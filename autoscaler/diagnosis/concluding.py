@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from autoscaler.core.advice import split
-from autoscaler.core.figures import sentence, several, span
+from autoscaler.core.figures import sentence, several, shortened, span
 from autoscaler.diagnosis.classifying import classify
 from autoscaler.diagnosis.events import FRESH_S, class_of_event, newest_problem
-from autoscaler.diagnosis.evidence import Hook, ReadEvidence, ServiceDeployment
-from autoscaler.diagnosis.groups import KEPT_S, StopGroup, grouped, is_over, meaning_of, quoted
+from autoscaler.diagnosis.evidence import NO_EVIDENCE, Hook, ReadEvidence, ServiceDeployment
+from autoscaler.diagnosis.groups import StopGroup, meaning_of, present, quoted, recent_groups
 from autoscaler.diagnosis.reports import NotSeen, Rollout, ServiceEvent, ServiceReport, StoppedTasks, primary_of
 from autoscaler.diagnosis.stops import GENERAL
 from autoscaler.diagnosis.table import UNKNOWN, FailureClass
@@ -45,7 +45,7 @@ class Diagnosis(NamedTuple):
     state: ServiceReport | None
     not_seen: tuple[NotSeen, ...]
     is_blank: bool = False
-    evidence: ReadEvidence = ReadEvidence()
+    evidence: ReadEvidence = NO_EVIDENCE
     is_partial: bool = False
 
     @property
@@ -63,12 +63,12 @@ def concluded(
     stopped: StoppedTasks,
     not_seen: Sequence[NotSeen],
     now: float,
-    evidence: ReadEvidence = ReadEvidence(),  # noqa: B008 - a tuple
+    evidence: ReadEvidence = NO_EVIDENCE,
 ) -> Diagnosis:
     """Return the result. `read`: the service, or why it could not be read. `now` in seconds since the epoch."""
     state = read if isinstance(read, ServiceReport) else None
-    groups = grouped([one for one in stopped.tasks if now - one.at <= KEPT_S], now, evidence.definitions)
-    failing = [one for one in groups if not one.is_expected and not is_over(one, state)]
+    groups = recent_groups(stopped.tasks, now, evidence.definitions)
+    failing = present(groups, state)
     findings = tuple(_findings(read, failing, evidence, now))
     blank = not findings and state is None and not stopped.tasks and stopped.fault is not None
     gaps = (*not_seen, *evidence.not_seen)
@@ -188,7 +188,8 @@ def _details(groups: Sequence[StopGroup], evidence: ReadEvidence) -> Iterator[st
     newest = groups[0].tasks[0].name if groups else ""
     for tail in evidence.logs:
         if newest and tail.request.task == newest and tail.lines:
-            yield f"The log of {tail.request.container} ends with {quoted(_short(tail.lines[-1].text.strip()))}"
+            last = shortened(tail.lines[-1].text.strip(), MOST_QUOTED)
+            yield f"The log of {tail.request.container} ends with {quoted(last)}"
     main = evidence.definitions.get(groups[0].tasks[0].definition) if groups else None
     if main is not None and groups[0].cause.row.name == ARCHITECTURE:
         yield f"The task definition {main.name} is for {main.architecture or 'X86_64 (the default)'}"
@@ -204,10 +205,6 @@ ARCHITECTURE = "image_platform"
 
 MOST_QUOTED = 200
 """Characters of a log line in the paragraph."""
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= MOST_QUOTED else f"{text[: MOST_QUOTED - 1]}…"
 
 
 # The paragraph: what is wrong, since when, what to do.

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from autoscaler.diagnosis.classifying import classify
 from autoscaler.diagnosis.definitions import LogPlace, TaskDefinition
 from autoscaler.diagnosis.events import newest_problem
-from autoscaler.diagnosis.groups import KEPT_S, StopGroup, grouped, is_over
+from autoscaler.diagnosis.groups import StopGroup, present, recent_groups
 from autoscaler.diagnosis.reports import NotSeen, ServiceReport, StoppedTasks, primary_of
 from autoscaler.diagnosis.stops import StoppedContainer
 
@@ -111,12 +111,14 @@ class ReadEvidence(NamedTuple):
     not_seen: tuple[NotSeen, ...] = ()
 
 
+NO_EVIDENCE = ReadEvidence()
+
+
 def failing_groups(
     state: ServiceReport | None, stopped: StoppedTasks, definitions: Mapping[str, TaskDefinition], now: float
 ) -> list[StopGroup]:
     """Return the groups of stopped tasks that are a problem now, the most important first."""
-    groups = grouped([one for one in stopped.tasks if now - one.at <= KEPT_S], now, definitions)
-    return [one for one in groups if not one.is_expected and not is_over(one, state)]
+    return present(recent_groups(stopped.tasks, now, definitions), state)
 
 
 def definitions_to_read(groups: Sequence[StopGroup]) -> list[str]:

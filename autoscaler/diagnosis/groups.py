@@ -115,6 +115,18 @@ def _order(group: StopGroup, now: float) -> tuple[bool, bool, int, float]:
     return group.is_expected, now - newest > RECENT_S, -len(group.tasks), -newest
 
 
+def recent_groups(
+    tasks: Sequence[StoppedTask], now: float, definitions: Mapping[str, TaskDefinition]
+) -> tuple[StopGroup, ...]:
+    """Return the groups of the tasks that stopped within `KEPT_S`, expected stops included."""
+    return grouped([one for one in tasks if now - one.at <= KEPT_S], now, definitions)
+
+
+def present(groups: Sequence[StopGroup], state: ServiceReport | None) -> list[StopGroup]:
+    """Return the groups that are a problem now, the most important first."""
+    return [one for one in groups if not one.is_expected and not is_over(one, state)]
+
+
 def is_over(group: StopGroup, state: ServiceReport | None) -> bool:
     """Whether all tasks of the group stopped before the present deployment, with which all desired tasks run."""
     primary = primary_of(state)

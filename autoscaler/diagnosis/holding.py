@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from autoscaler.core.figures import shortened
 from autoscaler.core.model import Instant, StartFailure, StartHold
 from autoscaler.diagnosis.classifying import classify
 from autoscaler.diagnosis.concluding import Diagnosis, TaskFinding
@@ -46,9 +47,9 @@ class DiagnosisSummary(NamedTuple):
 
 def summary_of(diagnosis: Diagnosis) -> DiagnosisSummary:
     """Return what the daemon keeps of a diagnosis: at most a few kilobytes. The command `diagnose` shows all of it."""
-    stops = tuple(_short(f"{one.share} {one.how}: {one.what}") for one in diagnosis.groups[:MOST_STOPS])
-    findings = tuple(one._replace(text=_short(one.text)) for one in diagnosis.findings[:MOST_FINDINGS])
-    paragraph = _short(diagnosis.paragraph, 2 * MOST_TEXT)
+    stops = tuple(shortened(f"{one.share} {one.how}: {one.what}", MOST_TEXT) for one in diagnosis.groups[:MOST_STOPS])
+    findings = tuple(one._replace(text=shortened(one.text, MOST_TEXT)) for one in diagnosis.findings[:MOST_FINDINGS])
+    paragraph = shortened(diagnosis.paragraph, 2 * MOST_TEXT)
     return DiagnosisSummary(diagnosis.at, paragraph, findings, stops, diagnosis.not_seen[:MOST_STOPS])
 
 
@@ -98,7 +99,7 @@ def _of_group(
     elif row.kind is FailureClass.FIX and ran_s is not None and ran_s > SOON_S:
         hold = StartHold.NOTHING  # it did work before: its settings let tasks start, such as a full disk after hours
     stays_s = 0.0 if ran_s is None else min(LONGEST_STAY_S, max(SHORTEST_STAY_S, STAYS_RATIO * ran_s))
-    reason = _short(f"{group.share} {group.how}: {group.what}")
+    reason = shortened(f"{group.share} {group.how}: {group.what}", MOST_TEXT)
     return StartTrouble(_failure(row, reason, instant(group.tasks[0].at), hold), stays_s)
 
 
@@ -117,7 +118,7 @@ def _of_events(
     event = None if state is None else newest_problem(state.events, now)
     if event is not None and event.at > since and not _is_outlived(event, state, now, staying):
         row = classify(event.text)
-        reason = _short(f"ECS reports: {meaning_of(row, event.text)}")
+        reason = shortened(f"ECS reports: {meaning_of(row, event.text)}", MOST_TEXT)
         # While ECS waits between its attempts, tasks that reach RUNNING are the first sign that it goes on.
         yield StartTrouble(_failure(row, reason, instant(event.at), _hold_of(row.kind)), SHORTEST_STAY_S)
 
@@ -147,7 +148,3 @@ def _hold_of(kind: FailureClass) -> StartHold:
 def _failure(row: Failure, reason: str, at: Instant, hold: StartHold) -> StartFailure:
     remedy = row.remedy or "read the reason, and run autoscaler diagnose"
     return StartFailure(row.kind, "unknown" if row is UNKNOWN else row.name, reason, remedy, at, hold)
-
-
-def _short(text: str, most: int = MOST_TEXT) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable
 from typing import NamedTuple
 
 from autoscaler.aws.operator import Operator
 from autoscaler.aws.stopped_tasks import not_seen
 from autoscaler.diagnosis.concluding import Diagnosis, concluded
-from autoscaler.diagnosis.evidence import ReadEvidence
+from autoscaler.diagnosis.evidence import NO_EVIDENCE, ReadEvidence
 from autoscaler.diagnosis.reports import ServiceReport, StoppedTasks
 from autoscaler.errors import AutoscalerError, Throttled, Unavailable
 from autoscaler.findings import FINDINGS, REFUSED, UNREACHABLE
@@ -37,7 +36,7 @@ async def _examined(service: ServiceRef) -> Examined:
 
 async def examined(service: ServiceRef, aws: Operator) -> Examined:
     """Read over these connections, and return the result."""
-    read, stopped = await asyncio.gather(_state(aws.tasks.service(service)), aws.tasks.stopped(service))
+    read, stopped = await aws.tasks.examined(service)
     state, now = read if isinstance(read, ServiceReport) else None, time.time()
     evidence = await aws.evidence.read(service, state, stopped, now)
     return result_of(read, stopped, now, evidence)
@@ -47,7 +46,7 @@ def result_of(
     read: ServiceReport | AutoscalerError,
     stopped: StoppedTasks,
     now: float,
-    evidence: ReadEvidence = ReadEvidence(),  # noqa: B008 - a tuple
+    evidence: ReadEvidence = NO_EVIDENCE,
 ) -> Examined:
     """Return the result of what was read. `now` in seconds since the epoch."""
     found = concluded(read, stopped, tuple(not_seen(read, stopped)), now, evidence)
@@ -55,10 +54,3 @@ def result_of(
         gone = any(isinstance(fault, Unavailable | Throttled) for fault in (read, stopped.fault))
         return Examined(found, UNREACHABLE if gone else REFUSED)
     return Examined(found, FINDINGS if found.findings else 0)
-
-
-async def _state(reading: Awaitable[ServiceReport]) -> ServiceReport | AutoscalerError:
-    try:
-        return await reading
-    except AutoscalerError as fault:
-        return fault

@@ -19,6 +19,8 @@ import socket
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING
 
+from autoscaler.core.figures import shortened
+
 if TYPE_CHECKING:
     import aiohttp
 
@@ -56,7 +58,7 @@ def one_line(text: str) -> str:
     Mandatory for every text of a server in a message: it must not add lines or control characters to logs.
     """
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    return line if len(line) <= MOST_QUOTED else line[: MOST_QUOTED - 1] + "…"
+    return shortened(line, MOST_QUOTED)
 
 
 def _is_metadata(address: IPv4Address | IPv6Address) -> bool:

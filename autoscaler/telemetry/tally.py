@@ -132,7 +132,7 @@ class ServiceTally:
     received: float = 0.0
     late: float = 0.0
     usage: Usage = field(default_factory=Usage)
-    starts: StartHistogram = StartHistogram()  # noqa: RUF009 - a tuple
+    starts: StartHistogram = field(default_factory=StartHistogram)
     causes: Counter[str] = field(default_factory=Counter)
 
     def after(self, poll: Poll, faults: tuple[PollFault, ...]) -> ServiceTally:

@@ -16,6 +16,7 @@ from autoscaler.ports import ServiceRef, Urgency
 from tests.aws.double import AwsDouble, AwsReply, fault, ok
 from tests.aws.spies import Spies
 
+NOTHING = DeliveredEvidence()
 REF = ServiceRef("shop", "prod", "orders")
 ARN = "arn:aws:ecs:eu-west-1:123456789012:task/prod/"
 PULL = "CannotPullContainerError: failed to resolve ref docker.io/shop/worker:8: not found"
@@ -44,7 +45,7 @@ def described(now: float, *names: str) -> AwsReply:
     return ok({"tasks": [{"taskArn": ARN + name, **stop} for name in names], "failures": []})
 
 
-async def diagnosed(aws: Aws, delivered: DeliveredEvidence = DeliveredEvidence()) -> Diagnosis:  # noqa: B008 - a tuple
+async def diagnosed(aws: Aws, delivered: DeliveredEvidence = NOTHING) -> Diagnosis:
     return await aws.diagnoses.diagnose(REF, delivered)
 
 
