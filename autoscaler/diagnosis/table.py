@@ -49,7 +49,16 @@ class Failure(NamedTuple):
     example: str
 
 
-UNKNOWN = Failure("unknown", FailureClass.UNKNOWN, "the text is not known", "read it as it is", "", (), (), "")
+UNKNOWN = Failure(
+    "unknown",
+    FailureClass.UNKNOWN,
+    "the text is not known",
+    "search the Amazon ECS documentation for the text",
+    "",
+    (),
+    (),
+    "",
+)
 
 
 @cache

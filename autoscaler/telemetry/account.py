@@ -27,6 +27,7 @@ from autoscaler.core.model import (
     Missing,
     Observation,
     Rule,
+    StartHold,
     Utilization,
     Verdict,
 )
@@ -121,8 +122,9 @@ WAIT = "wait: it ends by itself"
 def advice_of(poll: Poll, faults: tuple[PollFault, ...]) -> Advice | None:
     """Return the cause that comes first, and its remedy (None: nothing keeps the service from its target).
 
-    The order: a rule that more tasks or a higher maximum do not remove; what cannot be read or written; workers that
-    delete nothing; a mode that does not add the required tasks; the latency target; the time after a start.
+    The order: a rule that more tasks or a higher maximum do not remove; what cannot be read or written; starts that
+    fail; workers that delete nothing; a mode that does not add the required tasks; the latency target; the time after a
+    start.
     """
     decision = poll.decision
     if (decision is None or first_cause(decision) is None) and not is_served(poll, faults):
@@ -135,6 +137,7 @@ def advice_of(poll: Poll, faults: tuple[PollFault, ...]) -> Advice | None:
 
 def _causes(poll: Poll, seen: Observation, decision: Decision) -> Iterator[Advice | None]:
     yield first_cause(decision)
+    yield _failing_starts(seen.fleet)
     risk = at_risk(poll.policy, seen, decision)
     if risk is not None:
         yield undeleted_advice(poll, seen)
@@ -144,6 +147,12 @@ def _causes(poll: Poll, seen: Observation, decision: Decision) -> Iterator[Advic
     yield _at_maximum(poll.policy, decision)
     yield _unwritten(poll, decision)
     yield _young(decision)
+
+
+def _failing_starts(fleet: Fleet) -> Advice | None:
+    """Return why tasks do not start or stay up, also while no rule has to prevent a scale-out for it."""
+    failure = fleet.failure
+    return None if failure is None or failure.hold is StartHold.NOTHING else Advice(failure.reason, failure.remedy)
 
 
 def _diagnosed(advice: Advice, fleet: Fleet) -> Advice:

@@ -9,7 +9,7 @@ import pytest
 from autoscaler.core.engine import decide
 from autoscaler.core.knowledge import Estimate
 from autoscaler.core.memory import Memory
-from autoscaler.core.model import Backlog, DecisionStep, Flow, QueueReading, Rule
+from autoscaler.core.model import Backlog, DecisionStep, Flow, QueueReading, Rule, StartFailure, StartHold
 from autoscaler.core.policy import Mode
 from autoscaler.ports import Poll
 from autoscaler.telemetry.account import PollFault, advice_of
@@ -85,3 +85,15 @@ def test_tasks_that_do_not_start_come_before_another_signal_that_cannot_be_read(
     assert advice is not None
     assert advice.cause == "8 tasks do not start: no capacity"
     assert advice_of(poll, gap) == ("prometheus did not answer", "check the network")
+
+
+@pytest.mark.parametrize("hold", StartHold)
+def test_starts_that_fail_are_the_cause_also_if_no_rule_limits_the_count(hold: StartHold) -> None:
+    """Ten tasks are required and desired, and at this moment all of them run."""
+    poll = late()
+    assert poll.observation is not None
+    failure = StartFailure("fix", "image_gone", "the image does not exist", "push it again", NOW, hold)
+    failing = replace(poll.observation.fleet, failure=failure)
+    advice = advice_of(replace(poll, observation=replace(poll.observation, fleet=failing)), ())
+    assert advice is not None
+    assert (advice == ("the image does not exist", "push it again")) is (hold is not StartHold.NOTHING)
